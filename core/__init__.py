@@ -1,0 +1,1 @@
+"""Problems, methods, runs and traces of iterscope; knows no user interface."""

@@ -1,0 +1,68 @@
+"""TrAct: the first layer's outputs take the gradient step, whatever the contrast of the inputs.
+
+Petersen et al. 2024. The torch layers stand in `core.optimizers.optim.tract`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from core.iterate import Iterate
+from core.optimizers.landscape import Landscape
+from core.optimizers.network_descent import BatchGradients, train
+from core.optimizers.steps import SCALARS
+from core.optimizers.training import Training
+from core.optimizers.wrapped import Wrapper
+from core.registry import method, param
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("TrActLinear", "TrActConv2d"):
+        from core.optimizers.optim import tract
+
+        return getattr(tract, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@method(
+    "tract",
+    lab="optimizers",
+    title="TrAct",
+    source="Petersen, Borgelt & Ermon 2024, TrAct: Making First-layer Pre-Activations Trainable, NeurIPS",
+    assumes="a network whose first layer is linear or a convolution, with standardised inputs",
+    example="digits_mlp",
+    scalars=SCALARS,
+    colour=26,
+    kind="training",
+    order=15,
+)
+@dataclass(frozen=True)
+class Tract(Wrapper):
+    """∇W ← ∇_zL xᵀ (x xᵀ/b + λ I)⁻¹ in the first layer; any optimizer then uses it as it would the gradient.
+
+    A plain gradient moves the outputs for a bright image more than for a dim one. This one is the ridge
+    regression of equal steps on the inputs. Values are not changed, nor is where training can come to rest.
+    """
+
+    ridge: float = param(
+        0.1, low=0.00625, high=1.6, log=True, label="λ", doc="ridge: large values give the plain gradient"
+    )
+
+    def iterate(self, problem: Landscape) -> Iterator[Iterate]:
+        """Yield the parameters of the training; see `core.optimizers.network_descent.train`.
+
+        Raises
+        ------
+        ValueError
+            On a landscape, or a network without such a layer.
+        """
+        if not isinstance(problem, Training) or not problem.network.has_first_layer:
+            raise ValueError(
+                "TrAct changes the gradient of a network's first linear or convolutional layer, and there is "
+                "none here; take digits_mlp, digits_cnn or table"
+            )
+        from core.optimizers.optim.tract import TrActLayers
+
+        return train(self.inner(), problem, BatchGradients(problem, TrActLayers(self.ridge)))

@@ -1,0 +1,93 @@
+"""AdamP: Adam without the radial component of its steps on scale-invariant weights.
+
+Heo et al. 2021, AdamP: Slowing Down the Slowdown for Momentum Optimizers on Scale-invariant Weights, ICLR.
+m `exp_avg`, v `exp_avg_sq`, u the update before the learning rate.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from core.optimizers.optim.checks import check_betas, check_non_negative, check_share
+from core.optimizers.optim.projection import project_
+from core.optimizers.optim.tensorwise import TensorwiseOptimizer, blocks
+
+
+class AdamP(TensorwiseOptimizer):
+    """Adam with `core.optimizers.optim.projection.project_` and decoupled weight decay.
+
+    u = m / (√v/√(1−β₂ᵗ) + ε);  u, r ← project(w, g, u);  w ← w(1 − lr·λ·r) − lr/(1−β₁ᵗ)·u
+
+    Parameters
+    ----------
+    lr, betas, eps : as in Adam.
+    weight_decay : λ, decoupled.
+    delta : threshold of the test for scale invariance; 0 = never project.
+    wd_ratio : r for projected tensors, 1 for all others.
+    nesterov : use β₁ m + (1−β₁) g in place of m.
+
+    Raises
+    ------
+    ValueError
+        For a hyper-parameter out of range.
+
+    Notes
+    -----
+    Bit-equal to the official package `adamp` 0.3.0. Tensors with fewer than two axes are never projected.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        delta: float = 0.1,
+        wd_ratio: float = 0.1,
+        nesterov: bool = False,
+    ) -> None:
+        check_non_negative(lr=lr, eps=eps, weight_decay=weight_decay, delta=delta)
+        check_betas(betas)
+        check_share(wd_ratio=wd_ratio)
+        defaults = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
+            "delta": delta, "wd_ratio": wd_ratio, "nesterov": nesterov,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
+        state, (beta1, beta2), lr = self.state[p], group["betas"], group["lr"]
+        if not state:
+            state["step"] = 0
+            for name in ("exp_avg", "exp_avg_sq"):
+                state[name] = torch.zeros_like(p)
+        state["step"] += 1
+        correction = math.sqrt(1 - beta2 ** state["step"])
+        step_size = lr / (1 - beta1 ** state["step"])
+        decay = group["weight_decay"]
+        update = self._scratch.like(p, 0)
+        is_matrix = p.ndim > 1
+        for w, dw, m, v, u in blocks(p, g, state["exp_avg"], state["exp_avg_sq"], update):
+            m.mul_(beta1).add_(dw, alpha=1 - beta1)
+            v.mul_(beta2).addcmul_(dw, dw, value=1 - beta2)
+            denominator = torch.sqrt(v, out=self._scratch.like(u, 1)).div_(correction).add_(group["eps"])
+            if group["nesterov"]:
+                ahead = torch.mul(dw, 1 - beta1, out=self._scratch.like(u, 2))
+                torch.mul(m, beta1, out=u).add_(ahead).div_(denominator)
+            else:
+                torch.div(m, denominator, out=u)
+            if not is_matrix:
+                if decay > 0:
+                    w.mul_(1 - lr * decay)
+                w.add_(u, alpha=-step_size)
+        if is_matrix:
+            ratio = project_(p, g, update, group["delta"], group["wd_ratio"], group["eps"])
+            if decay > 0:
+                p.mul_(1 - lr * decay * ratio)
+            p.add_(update, alpha=-step_size)

@@ -1,0 +1,102 @@
+"""The step that our optimizers share: tensor by tensor, in blocks that stay in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
+
+#: Elements of a block: a few megabytes, so that temporaries stay in the cache between operations.
+BLOCK = 2**19
+
+
+class TensorwiseOptimizer(Optimizer):
+    """An optimizer that treats each tensor apart; a subclass says how in `_step_tensor`.
+
+    On the CPU a plain loop over tensors with scratch buffers is faster than torch's ``foreach`` kernels,
+    whose temporaries are as large as the model.
+    """
+
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+        super().__init__(params, defaults)
+        self._scratch = Scratch()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a pickle or copy; scratch buffers are not part of it."""
+        super().__setstate__(state)
+        self._scratch = Scratch()
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Do one step; returns the closure's loss, if there is one.
+
+        Raises
+        ------
+        RuntimeError
+            For a sparse gradient.
+        ValueError
+            For a complex parameter.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self._step_group([p for p in group["params"] if p.grad is not None and self._takes(p)], group)
+        return loss
+
+    def _takes(self, p: Tensor) -> bool:
+        """Return whether there is something to do for `p`; refuses what cannot be done."""
+        if p.grad is not None and p.grad.is_sparse:
+            raise RuntimeError(f"{type(self).__name__} takes no sparse gradients; use torch.optim.SparseAdam")
+        if p.is_complex():
+            raise ValueError(f"{type(self).__name__} takes no complex parameters (shape {tuple(p.shape)})")
+        return p.numel() > 0
+
+    def _step_group(self, params: list[Tensor], group: dict[str, Any]) -> None:
+        for p in params:
+            assert p.grad is not None
+            self._step_tensor(p, p.grad, group)
+
+    def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
+        """Update the tensor `p` of a group by its gradient `g`, which must stay as it is."""
+        raise NotImplementedError
+
+
+def blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Split tensors of one shape into blocks that stay in the cache; for elementwise arithmetic.
+
+    Which elements are done together does not change a bit of the result. Tensors that are not laid out
+    alike, and small ones, come whole. With several threads a block is as many times larger.
+    """
+    size = BLOCK * torch.get_num_threads()
+    if tensors[0].numel() <= size or not all(t.is_contiguous() for t in tensors):
+        yield tensors
+        return
+    yield from zip(*(torch.split(t.view(-1), size) for t in tensors), strict=True)
+
+
+class Scratch:
+    """Buffers that live as long as the optimizer and are shared by its parameters, one step at a time."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
+        self._views: dict[tuple[int, torch.dtype, torch.device, torch.Size], Tensor] = {}
+
+    def like(self, tensor: Tensor, slot: int) -> Tensor:
+        """Return an uninitialised buffer of the tensor's shape; the same memory at every call."""
+        key = (slot, tensor.dtype, tensor.device)
+        view = self._views.get((*key, tensor.shape))
+        if view is None:
+            buffer = self._buffers.get(key)
+            if buffer is None or buffer.numel() < tensor.numel():
+                buffer = torch.empty(tensor.numel(), dtype=tensor.dtype, device=tensor.device)
+                self._buffers[key] = buffer
+                # those of the smaller buffer would keep it alive
+                self._views = {k: v for k, v in self._views.items() if k[:3] != key}
+            view = self._views[*key, tensor.shape] = buffer[: tensor.numel()].view(tensor.shape)
+        return view

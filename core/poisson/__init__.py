@@ -1,0 +1,1 @@
+"""The Poisson lab: grids with obstacles, and iterative methods on the pressure equation."""

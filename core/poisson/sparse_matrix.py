@@ -1,0 +1,26 @@
+"""The matrix of a grid in CSR form, for peers from other packages; nothing of ours needs it."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from core.iterate import Array
+from core.poisson.system import GridSystem, strides_of
+
+
+def csr(system: GridSystem) -> tuple[sparse.csr_array, Array]:
+    """Return matrix and right-hand side on the fluid cells, numbered in C order."""
+    grid = system.grid
+    cells = np.flatnonzero(grid.diagonal)
+    index = np.zeros(grid.size, np.int32)
+    index[cells] = np.arange(len(cells), dtype=np.int32)
+    rows, columns, values = [index[cells]], [index[cells]], [grid.diagonal[cells].astype(float)]
+    s0, s1 = strides_of(grid.shape)
+    for w, step in zip(grid.face_weights(), (s0, s1, 1), strict=True):
+        i = np.flatnonzero(w)
+        rows += [index[i], index[i + step]]
+        columns += [index[i + step], index[i]]
+        values += [-w[i], -w[i]]
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    return sparse.coo_array(entries, (len(cells),) * 2).tocsr(), system.b[cells]

@@ -1,0 +1,1 @@
+"""Rigid registration of two scans and its degeneracy."""

@@ -1,0 +1,1 @@
+"""The pages of the app; the mathematics is in core."""

@@ -1,0 +1,1 @@
+"""Pure builders: trace views in, figure dictionaries and bytes out."""

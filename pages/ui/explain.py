@@ -1,0 +1,83 @@
+"""Claims, verdicts and explanations."""
+
+from __future__ import annotations
+
+import html
+
+import streamlit as st
+
+from core import registry
+from core.registry import ExperimentSpec, Finding, MethodSpec, Verdict
+from pages.figures.docstrings import markdown
+
+#: URL keys of the methods of each lab's page.
+METHOD_SLOTS = {
+    "registration": ("m", "m2"),
+    "poisson": ("m", "m2", "m3", "m4", "m5", "m6"),
+    "optimizers": ("m", "m2", "m3", "m4", "m5", "m6"),
+}
+_CHIPS = {Verdict.HOLDS: "it-holds", Verdict.DOES_NOT_HOLD: "it-fails", Verdict.NOT_SHOWABLE: ""}
+
+
+def verdict_chip(verdict: Verdict) -> str:
+    """Return the verdict as a small label (HTML)."""
+    return f'<span class="it-chip {_CHIPS[verdict]}">claim: {html.escape(verdict.value)}</span>'
+
+
+def claim_card(experiment: ExperimentSpec, finding: Finding, when: str) -> None:
+    """Draw what is claimed, what was measured here, the verdict.
+
+    Parameters
+    ----------
+    when : "just now" or "recorded earlier".
+    """
+    with st.container(border=True):
+        st.html(
+            f'<p class="it-card-title">{html.escape(experiment.title)} {verdict_chip(finding.verdict)}</p>'
+            f"<p><strong>Claim.</strong> {html.escape(experiment.claim)} "
+            f'<span class="it-muted">({html.escape(experiment.source)})</span></p>'
+            f"<p><strong>Measured {when}.</strong> {html.escape(finding.sentence)}</p>"
+        )
+        with st.expander("What this means"):
+            st.markdown(experiment.explanation)
+
+
+def experiments_popover(lab: str) -> None:
+    """Offer the lab's prepared comparisons as links."""
+    with st.popover("Experiments", icon=":material/science:"):
+        for experiment in experiments(lab):
+            st.page_link(
+                f"{lab}.py",
+                label=experiment.question,
+                query_params=experiment_query(experiment),
+                help=experiment.claim,
+            )
+
+
+def experiments(lab: str) -> list[ExperimentSpec]:
+    """Return the lab's experiments that its page can race; the command line runs the others."""
+    return [
+        e
+        for e in registry.experiments(lab)
+        if registry.problem_spec(lab, e.problem).kind != "training"
+        and all(registry.method_spec(lab, m).kind == "solver" for m in e.methods)
+    ]
+
+
+def experiment_query(experiment: ExperimentSpec) -> dict[str, str]:
+    """Return the URL parameters that pose an experiment."""
+    query = {"p": experiment.problem, **{f"p.{k}": str(v) for k, v in experiment.problem_params.items()}}
+    slots = METHOD_SLOTS[experiment.lab]
+    for prefix, (method, params) in zip(slots, experiment.methods.items(), strict=False):
+        query |= {prefix: method, **{f"{prefix}.{k}": str(v) for k, v in params.items()}}
+    if experiment.seed:
+        query["seed"] = str(experiment.seed)
+    return query | dict.fromkeys(slots[len(experiment.methods) :], "none")
+
+
+def method_explanation(method: MethodSpec) -> None:
+    """Draw a method's source, assumptions and the docstring that stands beside its code."""
+    st.markdown(f"**{method.title}** · {method.source}")
+    if method.assumes:
+        st.caption(f"Assumes {method.assumes}")
+    st.markdown(markdown(method.cls.__doc__ or ""))

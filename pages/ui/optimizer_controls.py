@@ -1,0 +1,229 @@
+"""The optimizer lab's sidebar: which landscape, where to start, up to six methods with their rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core import registry
+from core.errors import InputError
+from core.iterate import drain
+from core.optimizers.descent import same_as
+from core.optimizers.landscape import Landscape
+from core.recipe import Recipe, make
+from core.registry import MethodSpec, Parameter, ProblemSpec, Value
+from pages.figures.optimizers import SHORT
+from pages.ui.controls import choice, ignored_parameters, parameter_controls, parameter_widget
+from pages.ui.explain import METHOD_SLOTS
+
+LAB = "optimizers"
+DEFAULT_PROBLEM = "rosenbrock"
+SLOTS = METHOD_SLOTS[LAB]
+#: What races where nothing is asked for, each at a rate that suits the default landscape.
+FIRST: tuple[tuple[str, dict[str, Value]], ...] = (
+    ("diffgrad", {"lr": 0.2}),
+    ("sgd", {"lr": 2e-4}),
+    ("adam", {"lr": 0.2}),
+    ("nadam", {"lr": 0.05}),
+    ("lbfgs", {}),
+    ("gns", {}),
+)
+#: Session keys: the page itself has set values of the sidebar; a fragment did, so the sidebar is out of date.
+SET_BY_US, OUT_OF_DATE = "optimizers.set", "optimizers.out_of_date"
+#: Parameters that stand beside the picker, and that all methods share.
+RATE, STEPS = "lr", "steps"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What the sidebar asks for.
+
+    Attributes
+    ----------
+    recipes : one a method that can do it; empty while something is refused.
+    slots : URL key of each recipe.
+    landscape : the built problem; None while it is refused.
+    notes : sentences on methods that refuse this landscape or coincide with another one here.
+    """
+
+    recipes: tuple[Recipe, ...] = ()
+    slots: tuple[str, ...] = ()
+    landscape: Landscape | None = None
+    notes: tuple[str, ...] = ()
+
+
+def first_query() -> dict[str, str]:
+    """Return the address of the first race."""
+    query = {"p": DEFAULT_PROBLEM}
+    for slot, (method, params) in zip(SLOTS, FIRST, strict=True):
+        query |= {slot: method, **{f"{slot}.{name}": str(value) for name, value in params.items()}}
+    return query
+
+
+def landscapes() -> dict[str, ProblemSpec]:
+    """Return the problems of the page; networks are trained from the command line."""
+    return {p.key: p for p in registry.problems(LAB) if p.kind != "training"}
+
+
+def methods() -> dict[str, MethodSpec]:
+    """Return what can race on a landscape."""
+    known = landscapes()
+    return {m.key: m for m in registry.methods(LAB) if m.kind == "solver" and m.example in known}
+
+
+def put(values: Mapping[str, Value]) -> None:
+    """Set widgets of the sidebar from a callback of the live part of the page."""
+    for key, value in values.items():
+        st.session_state[key] = value
+    st.session_state[SET_BY_US] = st.session_state[OUT_OF_DATE] = True
+
+
+def catch_up() -> None:
+    """Run the whole page if a callback in the live part has set widgets of the sidebar."""
+    if st.session_state.pop(OUT_OF_DATE, False):
+        st.rerun()
+
+
+def optimizer_controls() -> Asked:
+    """Draw the sidebar."""
+    st.subheader("Landscape")
+    spec = _problem_picker()
+    values = parameter_controls(spec, "p")
+    st.subheader("Optimizers")
+    st.caption("Method, learning rate, settings")
+    chosen, own = _pickers()
+    steps = st.number_input(
+        "Steps", 1, 100_000, None, key=STEPS, bind="query-params", placeholder="as each method has it",
+        help="steps of every method; empty: the number in each method's settings",
+    )  # fmt: skip
+    with st.expander("Randomness", key="randomness"):
+        seed = st.number_input(
+            "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params",
+            help="of noisy gradients, data and matrices; plain landscapes have nothing random",
+        )  # fmt: skip
+    try:
+        return _asked(spec, values, chosen, own, steps, int(seed))
+    except InputError as error:
+        st.error(str(error), icon=":material/error:")
+        return Asked()
+
+
+def _asked(
+    spec: ProblemSpec,
+    values: Mapping[str, Value],
+    chosen: Mapping[str, MethodSpec],
+    own: Mapping[str, Mapping[str, Value]],
+    steps: int | None,
+    seed: int,
+) -> Asked:
+    wanted = {}
+    for slot, method in chosen.items():
+        shared = {STEPS: int(steps)} if steps is not None else {}
+        wanted[slot] = make(
+            LAB, spec.key, method.key, values, {**own[slot], **shared}, seed, ("?p.", f"?{slot}.")
+        )
+    if not wanted:
+        return Asked()
+    landscape = drain(next(iter(wanted.values())).build_problem())
+    notes, able = [], {}
+    for slot, recipe in wanted.items():
+        built = recipe.build_method()
+        try:
+            built.iterate(landscape)  # checks its assumptions, computes nothing
+        except ValueError as error:
+            notes.append(f"{recipe.method_spec.title} is left out: {error}.")
+            continue
+        able[slot] = recipe
+        notes += [note for note in (same_as(built, landscape),) if note]
+    return Asked(tuple(able.values()), tuple(able), landscape, tuple(dict.fromkeys(notes)))
+
+
+def _problem_picker() -> ProblemSpec:
+    specs = landscapes()
+    titles = {key: spec.title for key, spec in specs.items()}
+    before = st.session_state.get("p.of")
+    asked = st.query_params.get("p")
+    spec = specs[choice("Landscape", titles, DEFAULT_PROBLEM, "p", hide=True)]
+    if before is not None and before != spec.key:
+        _reset("p", spec, from_link=asked == spec.key)
+    st.session_state["p.of"] = spec.key
+    st.caption(" ".join(spec.doc.split("\n\n")[0].split()))
+    return spec
+
+
+def _reset(prefix: str, spec: ProblemSpec | MethodSpec, *, from_link: bool) -> None:
+    """Set every parameter to its default: what was set was meant for another choice.
+
+    Parameters
+    ----------
+    from_link : the address made the choice; what it sets stays.
+    """
+    for parameter in spec.parameters:
+        key = f"{prefix}.{parameter.name}"
+        if not (from_link and key in st.query_params):
+            st.session_state[key] = str(parameter.default) if parameter.type is str else parameter.default
+            st.session_state[SET_BY_US] = True
+
+
+def _pickers() -> tuple[dict[str, MethodSpec], dict[str, dict[str, Value]]]:
+    """Draw six pickers, each with its learning rate and its other settings beside it."""
+    specs = methods()
+    titles = {"none": "nothing", **{key: SHORT.get(key, spec.title) for key, spec in specs.items()}}
+    chosen: dict[str, MethodSpec] = {}
+    values: dict[str, dict[str, Value]] = {}
+    for number, (slot, (default, _)) in enumerate(zip(SLOTS, FIRST, strict=True), 1):
+        picker, rate, settings = st.columns([12, 8, 4], vertical_alignment="center", gap="xsmall")
+        before, asked = st.session_state.get(f"{slot}.of"), st.query_params.get(slot)
+        with picker:
+            key = choice(f"Method {number}", titles, default, slot, hide=True)
+        st.session_state[f"{slot}.of"] = key
+        spec = specs.get(key)
+        if spec is None:
+            continue
+        if before is not None and before != key:
+            _reset(slot, spec, from_link=asked == key)
+        chosen[slot], values[slot] = spec, {}
+        parameter = _rate(spec)
+        with rate:
+            if parameter is not None:
+                values[slot][RATE] = parameter_widget(parameter, slot, hide=True)
+            else:
+                st.caption("no rate", help="finds its step length by itself")
+        with settings, st.popover("", icon=":material/tune:", help=f"Settings of {spec.title}"):
+            st.markdown(f"**{spec.title}**")
+            values[slot] |= parameter_controls(spec, slot, skip=(RATE,))
+    return chosen, values
+
+
+def _rate(spec: MethodSpec) -> Parameter | None:
+    return next((p for p in spec.parameters if p.name == RATE), None)
+
+
+def ignored_in_link(query: Mapping[str, str]) -> tuple[str, ...]:
+    """Say which parts of the address cannot be used."""
+    messages = []
+    chosen: dict[str, MethodSpec | ProblemSpec] = {}
+    problems, known = landscapes(), methods()
+    asked = query.get("p", DEFAULT_PROBLEM)
+    if asked not in problems:
+        messages.append(f"ignored ?p={asked}: expected one of {', '.join(problems)}")
+    chosen["p"] = problems.get(asked, problems[DEFAULT_PROBLEM])
+    for slot, (default, _) in zip(SLOTS, FIRST, strict=True):
+        asked = query.get(slot, default)
+        if asked in known:
+            chosen[slot] = known[asked]
+        elif asked != "none":
+            messages.append(f"ignored ?{slot}={asked}: expected one of {', '.join(known)}")
+    return (*messages, *ignored_parameters(query, chosen))
+
+
+def settings_text(recipe: Recipe, without: Sequence[str]) -> str:
+    """Return a method's settings as the analyses take them: name=value with commas between."""
+    changed = {
+        p.name: recipe.method_params[p.name]
+        for p in recipe.method_spec.parameters
+        if p.name not in without and recipe.method_params[p.name] != p.default
+    }
+    return ", ".join(f"{name}={value}" for name, value in changed.items())

@@ -1,0 +1,139 @@
+"""The tabs below the race: who needed what, a step explained, the methods, the numbers."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.optimizers.explanation import explain as explain_step
+from core.recipe import Recipe
+from core.registry import ExperimentSpec
+from pages.figures import formulas, recording, roster, tables
+from pages.figures import optimizers as figures
+from pages.ui import explain
+from pages.ui.optimizer_views import LAB, Selection, Shown
+
+
+def race_tab(shown: Shown) -> None:
+    """Draw the table of how every method ended."""
+    rows = []
+    for member, name, result in zip(shown.members, figures.labels(shown.members), shown.results, strict=True):
+        rows.append(
+            {
+                "method": name,
+                "loss": _text(result["loss"]),
+                "best loss": _text(result["best_loss"]),
+                "‖gradient‖": _text(result["grad_norm"]),
+                "distance to the minimum": _text(result["distance_to_minimum"]),
+                "steps": result["steps"],
+                "evaluations": result["evaluations"],
+                "time [ms]": round(1e3 * float(member.view.seconds[-1]), 1),
+                "outcome": member.view.note or member.view.status.value,
+            }
+        )
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    st.caption(
+        "Same landscape, same start, float64 for all. A rate decides much: the Tuning tab finds each one's "
+        "best one with the same number of runs."
+    )
+
+
+def _text(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def explain_tab(shown: Shown, selection: Selection, k: int | None) -> None:
+    """Draw the formulas of the step under the cursor with its numbers."""
+    members = shown.members
+    if k is None or not members:
+        st.caption("The step under the cursor stands here when the race is over.")
+        return
+    number = min(selection.arrows_of or 0, len(members) - 1)
+    member, name = members[number], figures.labels(members)[number]
+    method = member.recipe.build_method()
+    try:
+        found = explain_step(method, member.view, k)
+    except ValueError as error:
+        st.caption(f"{name}: {error}.")
+        return
+    dark = st.context.theme.type == "dark"
+    st.markdown(f"**{name}, the step from k = {found.k} to {found.k + 1}**")
+    st.caption(
+        "Choose the method above the landscape, the step with the player. Colours are those of the arrows."
+    )
+    for line in found.lines:
+        words, formula = st.columns([1, 5], vertical_alignment="center")
+        with words:
+            st.caption(line.words or "the next point")
+        with formula:
+            st.latex(formulas.derivation(line, dark=dark), width="content")
+    _check(member.view.snapshots, found.k, np.asarray(found.lines[-1].value))
+
+
+def _check(snapshots: object, k: int, value: np.ndarray) -> None:
+    """Say whether the numbers shown give the next point."""
+    following = getattr(snapshots, "get", lambda _: None)(k + 1)
+    if following is None:
+        return
+    away = float(np.abs(value - following["x"]).max())
+    size = max(float(np.abs(following["x"]).max()), 1e-300)
+    if away == 0.0:
+        said = "Computed from these recorded numbers, the last line is exactly the recorded next point."
+    elif away <= 1e-10 * size:
+        said = (
+            "Computed from these recorded numbers, the last line differs from the recorded next point by "
+            f"{away:.1g}, {away / size:.1g} of its size: rounding."
+        )
+    else:
+        said = f"The recorded next point differs by {away:.3g}."
+    st.caption(said)
+
+
+def data_tab(shown: Shown) -> None:
+    """Draw the tables of iterates."""
+    problem = shown.problem
+    if problem.formula:
+        st.code(f"f = {problem.formula}", language=None, wrap_lines=True)
+    for member, name in zip(shown.members, figures.labels(shown.members), strict=True):
+        with st.expander(f"{name}: {len(member.view)} iterates, recipe {member.recipe.hash()}"):
+            st.dataframe(tables.iterates(member), hide_index=True)
+
+
+def how_tab(recipes: Sequence[Recipe]) -> None:
+    """Draw the methods' explanations and the lab's claims."""
+    for spec in {recipe.method: recipe.method_spec for recipe in recipes}.values():
+        explain.method_explanation(spec)
+    st.subheader("What is claimed")
+    for experiment in explain.experiments(LAB):
+        with st.container(border=True):
+            st.html(
+                f'<p class="it-card-title">{html.escape(experiment.title)}</p>'
+                f"<p><strong>Claim.</strong> {html.escape(experiment.claim)} "
+                f'<span class="it-muted">({html.escape(experiment.source)})</span></p>'
+            )
+            st.page_link(
+                "optimizers.py", label="Compute it now", icon=":material/arrow_forward:",
+                query_params=explain.experiment_query(experiment),
+            )  # fmt: skip
+
+
+def posed(shown: Shown | None) -> ExperimentSpec | None:
+    """Return the experiment that exactly this run computes, if it is over."""
+    if shown is None or not shown.results or len(shown.members) != len(shown.view.members):
+        return None
+    if any(roster.tone(m) == "" for m in shown.members):
+        return None
+    return recording.experiment_of([m.recipe for m in shown.members])
+
+
+def draw_claim(shown: Shown | None) -> None:
+    """Draw the claim that the shown run tests, if it is one of the lab's experiments."""
+    experiment = posed(shown)
+    if experiment is None or shown is None:
+        return
+    found = recording.finding(experiment, shown.members, list(shown.results))
+    explain.claim_card(experiment, found, "just now")

@@ -1,0 +1,305 @@
+"""The tabs below the race: energy errors, spectra, levels of multigrid, conjugacy, the numbers."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.errors import InputError
+from core.iterate import drain
+from core.poisson.algebraic_multigrid import AlgebraicMultigrid
+from core.poisson.conjugacy import conjugacy, greens_function
+from core.poisson.fingerprint import fingerprint
+from core.poisson.multigrid import Multigrid
+from core.poisson.system import GridSystem
+from core.registry import ExperimentSpec
+from core.run import MemberView
+from pages.figures import field, recording, tables
+from pages.figures import poisson as figures
+from pages.ui import components, explain
+from pages.ui.controls import choice
+from pages.ui.poisson_views import GROUP, LAB, Selection, Shown, plane
+
+#: Iterates of a method in its fingerprint, directions in the table of conjugacy.
+FINGERPRINT_STEPS, DIRECTIONS = 72, 40
+#: Unknowns up to which eigenbases and hierarchies are computed again for a tab.
+MAX_UNKNOWNS = 2**20
+
+
+def race_tab(shown: Shown) -> None:
+    """Draw the energy error of the CG methods with the bound of each, and who leads by what."""
+    members = shown.members
+    left, right = st.columns([3, 2])
+    with left:
+        x_axis = str(st.session_state.get("x") or "iterations")
+        components.live_figure(
+            "energy", figures.energy(members, x_axis, figures.FINAL_POINTS), group=GROUP, run=shown.run,
+            title="Error in the energy norm ‖x* − x‖_A over its start; dotted: Chebyshev bound", height=320,
+        )  # fmt: skip
+        st.caption(
+            "CG makes this error as small as its space allows at every step, so it never rises. The bound "
+            "takes κ from the Ritz values; CG does better once the outermost eigenvalues are found."
+        )
+    with right:
+        st.dataframe(_summary(shown), hide_index=True, width="stretch")
+        st.caption("Residuals are recomputed from the final x; seconds are the method's own.")
+
+
+def _summary(shown: Shown) -> pd.DataFrame:
+    rows = []
+    for member, name, result in zip(
+        shown.members, figures.labels(shown.members), shown.results, strict=False
+    ):
+        view, norm = member.view, result["residual_norm"]
+        rows.append(
+            {
+                "method": name,
+                "iterations": int(view.k[-1]),
+                "work": round(float(view.work["units"][-1]), 1),
+                "set-up [ms]": round(1e3 * member.setup_seconds, 2),
+                "solve [ms]": round(1e3 * float(view.seconds[-1]), 2),
+                "‖b − A x‖ / ‖b‖": f"{norm / (result['rhs_norm'] or 1.0):.2e}" if norm is not None else "∞",
+                "outcome": view.status.value,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def spectrum_tab(shown: Shown) -> None:
+    """Draw what is left of the error by frequency and iteration, one map a method."""
+    problem, reference = shown.problem, _reference(shown)
+    if reference is None or not isinstance(problem, GridSystem):
+        st.caption("A matrix of your own has no grid, and so no frequencies. Ritz values stand above.")
+        return
+    st.caption(
+        "What is left of the error, by eigenvalue of the empty box (bottom smooth, top rough), over the "
+        "iterations: dark is gone. Smoothers and incomplete factors clear the top first, coarse grids the "
+        "bottom; CG takes both ends and then works inwards."
+    )
+    columns = st.columns(3)
+    for m, (member, name) in enumerate(zip(shown.members, figures.labels(shown.members), strict=True)):
+        ks, edges, shares = shown.cached(
+            ("fingerprint", m), lambda v=member: _fingerprint(problem, v, reference)
+        )
+        with columns[m % 3]:
+            components.live_figure(
+                f"fingerprint.{m}", figures.fingerprint(ks, edges, shares), group=GROUP, run=shown.run,
+                title=name, label=f"Error of {name} by eigenvalue and iteration", height=260,
+            )  # fmt: skip
+
+
+def _reference(shown: Shown) -> NDArray[np.float64] | None:
+    return shown.reference if shown.problem.unknowns <= MAX_UNKNOWNS else None
+
+
+def _fingerprint(
+    problem: GridSystem, member: MemberView, reference: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    view = member.view
+    ks = view.kept
+    ks = ks[np.unique(np.rint(np.linspace(0, len(ks) - 1, min(len(ks), FINGERPRINT_STEPS))).astype(int))]
+    first = np.zeros_like(reference)
+    snapshots = [first, *(view.snapshots[int(k)]["x"] for k in ks)]
+    edges, shares = fingerprint(problem, snapshots, reference, bins=28)
+    # a bin without an eigenvalue joins the one below it
+    held = shares[0] > 0
+    edges = np.append(edges[:-1][held], edges[-1])
+    return ks, edges, shares[1:, held] / shares[0, held]
+
+
+def levels_tab(shown: Shown, k: int | None) -> None:
+    """Draw the grids of multigrid: right-hand side and correction of each; aggregates of algebraic ones."""
+    problem = shown.problem
+    able = {
+        str(i): name
+        for i, (m, name) in enumerate(zip(shown.members, figures.labels(shown.members), strict=True))
+        if m.recipe.method in ("multigrid", "multigrid_pcg", "pyamg_sa", "pyamg_rs")
+    }
+    if not able or not isinstance(problem, GridSystem) or problem.unknowns > MAX_UNKNOWNS:
+        st.caption("Choose a multigrid method on a grid to see its levels.")
+        return
+    number = int(choice("Hierarchy of", able, next(iter(able)), "hierarchy"))
+    member = shown.members[number]
+    hierarchy = shown.cached(
+        ("hierarchy", number), lambda: drain(member.recipe.build_method().prepare(problem))
+    )
+    if isinstance(hierarchy, AlgebraicMultigrid):
+        _aggregates(shown, hierarchy)
+    else:
+        _geometric(
+            shown, member, hierarchy, int(member.view.kept[-1]) if k is None else member.view.nearest(k)
+        )
+
+
+def _grids(table: Sequence[dict[str, float]], units: float, complexity: float) -> None:
+    frame = pd.DataFrame(table).rename(columns={"row": "entries a row", "share": "share of all entries"})
+    frame.insert(0, "level", range(len(frame)))
+    st.dataframe(frame.round(3), hide_index=True)
+    st.caption(f"Operator complexity {complexity:.2f}; one cycle costs {units:.1f} applications of A.")
+
+
+def _geometric(shown: Shown, member: MemberView, hierarchy: Multigrid, k: int) -> None:
+    problem = hierarchy.system
+    r, z = problem.embed(member.view.snapshots[k]["residual"]), np.zeros(problem.size)
+    hierarchy.apply(r, z)
+    st.caption(
+        f"One cycle applied to the residual at k = {k}: what each grid was asked to solve (upper row) and "
+        "what it gave back as a correction (lower row). Coarse grids see only what is smooth on finer ones."
+    )
+    upper, lower = [], []
+    for depth, (level, (b, x)) in enumerate(zip(hierarchy.levels, hierarchy.fields(), strict=True)):
+        chosen = Selection("residual", (), 0, level.shape[0] // 2)
+        flags = plane(level.flags, chosen)
+        note = " × ".join(str(n) for n in level.shape)
+        for row, values, what in ((upper, b, "right-hand side"), (lower, x, "correction")):
+            frame = plane(values, chosen)[None].astype(float)
+            row.append(field.Panel(f"{depth}: {what}", -1, np.zeros(1, np.int64), frame, flags, note=note))
+    for name, row in (("upper", upper), ("lower", lower)):
+        view = field.View(
+            "", f"{shown.run}.{k}.{name}", "Right-hand sides" if name == "upper" else "Corrections"
+        )
+        components.fields(f"levels.{name}", field.fields_payload(row, view))
+    table = hierarchy.table()
+    _grids(table, hierarchy.units, 1.0 / table[0]["share"])
+
+
+def _aggregates(shown: Shown, hierarchy: AlgebraicMultigrid) -> None:
+    groups = hierarchy.groups()
+    is_splitting = int(groups.max()) <= 1
+    chosen = Selection("residual", (), 0, groups.shape[0] // 2)
+    what = "coarse and fine cells" if is_splitting else f"{int(groups.max()) + 1} aggregates"
+    panel = field.Panel(
+        what, -1, np.zeros(1, np.int64), plane(groups, chosen)[None].astype(float),
+        plane(_flags(shown), chosen), "groups", note=f"{hierarchy.system.unknowns:,} cells",
+    )  # fmt: skip
+    left, right = st.columns(2)
+    with left:
+        view = field.View(
+            "", f"{shown.run}.groups", "What the finest grid becomes, found from the matrix alone"
+        )
+        components.fields("aggregates", field.fields_payload([panel], view))
+    with right:
+        _grids(hierarchy.table(), hierarchy.units, hierarchy.operator_complexity())
+
+
+def _flags(shown: Shown) -> NDArray[np.int8]:
+    assert isinstance(shown.problem, GridSystem)
+    return shown.problem.grid.flags
+
+
+def conjugacy_tab(shown: Shown) -> None:
+    """Draw how far the directions of a method are from being conjugate, and a column of the inverse."""
+    left, right = st.columns(2)
+    with left:
+        _conjugacy(shown)
+    with right:
+        _greens(shown)
+
+
+def _conjugacy(shown: Shown) -> None:
+    able = {
+        str(i): name
+        for i, (m, name) in enumerate(zip(shown.members, figures.labels(shown.members), strict=True))
+        if "direction" in m.view.snapshots[int(m.view.kept[-1])] and len(m.view.kept) > 2
+    }
+    if not able:
+        st.caption("No chosen method keeps its directions.")
+        return
+    number = int(choice("Directions of", able, next(iter(able)), "directions"))
+    view = shown.members[number].view
+    ks = view.kept[view.kept > 0]
+    ks = ks[np.unique(np.rint(np.linspace(0, len(ks) - 1, min(len(ks), DIRECTIONS))).astype(int))]
+    products = shown.cached(
+        ("conjugacy", number),
+        lambda: conjugacy(shown.problem, [view.snapshots[int(k)]["direction"] for k in ks]),
+    )
+    components.live_figure(
+        "conjugacy", figures.conjugacy(ks, products), group=GROUP, run=shown.run, cursor=False, height=380,
+        title="|pᵢ·A pⱼ| over the lengths",
+    )  # fmt: skip
+    worst = float((products - np.diag(np.diag(products))).max(initial=0.0))
+    st.caption(
+        f"Exact arithmetic would leave the diagonal alone. Largest entry beside it: {worst:.1e}. Rounding "
+        "brings directions back once a Ritz value has settled; that costs iterations."
+    )
+
+
+def _greens(shown: Shown) -> None:
+    problem = shown.problem
+    if not isinstance(problem, GridSystem) or problem.unknowns > MAX_UNKNOWNS:
+        st.caption("Columns of the inverse are drawn on grids.")
+        return
+    fluid = np.argwhere(problem.grid.fluid())
+    middle = fluid[len(fluid) // 2]
+    cell = tuple(
+        int(column.number_input(f"cell {axis}", 0, n - 1, int(c), key=f"greens.{axis}"))
+        for column, axis, n, c in zip(
+            st.columns(problem.grid.dim), "ijl", problem.grid.shape, middle, strict=False
+        )
+    )
+    try:
+        values = shown.cached(("greens", cell), lambda: greens_function(problem, cell))
+    except InputError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    chosen = Selection("solution", (), 0, cell[0])
+    panel = field.Panel(
+        "column of A⁻¹", -1, np.zeros(1, np.int64), plane(values, chosen)[None], plane(_flags(shown), chosen),
+        note="what a source in this cell does everywhere",
+    )  # fmt: skip
+    stride = field.stride_of(problem.grid.shape)
+    view = field.View("", f"{shown.run}.{cell}", "Green's function of a cell", stride)
+    components.fields("greens", field.fields_payload([panel], view))
+
+
+def data_tab(shown: Shown) -> None:
+    """Draw the table of iterates and what was noted about the system."""
+    st.caption(
+        f"{shown.problem.unknowns:,} unknowns, ‖b‖ = {shown.rhs_norm:.6g}. Share of b outside A's range, "
+        f"removed: {shown.problem.removed:.2%}."
+    )
+    for note in getattr(shown.problem, "notes", ()):
+        st.caption(note)
+    for member, name in zip(shown.members, figures.labels(shown.members), strict=True):
+        with st.expander(f"{name}: {len(member.view)} iterates, recipe {member.recipe.hash()}"):
+            st.dataframe(tables.iterates(member), hide_index=True)
+
+
+def how_tab(shown: Shown | None, members: Sequence[Any]) -> None:
+    """Draw the methods' explanations and the lab's claims."""
+    for spec in {recipe.method: recipe.method_spec for recipe in members}.values():
+        explain.method_explanation(spec)
+    st.subheader("What is claimed")
+    for experiment in explain.experiments(LAB):
+        with st.container(border=True):
+            st.html(
+                f'<p class="it-card-title">{html.escape(experiment.title)}</p>'
+                f"<p><strong>Claim.</strong> {html.escape(experiment.claim)} "
+                f'<span class="it-muted">({html.escape(experiment.source)})</span></p>'
+            )
+            st.page_link(
+                "poisson.py", label="Compute it now", icon=":material/arrow_forward:",
+                query_params=explain.experiment_query(experiment),
+            )  # fmt: skip
+
+
+def posed(shown: Shown | None) -> ExperimentSpec | None:
+    """Return the experiment that exactly this run computes, if it is over."""
+    if shown is None or not shown.results or len(shown.members) != len(shown.view.members):
+        return None
+    return recording.experiment_of([m.recipe for m in shown.members])
+
+
+def draw_claim(shown: Shown | None) -> None:
+    """Draw the claim that the shown run tests, if it is one of the lab's experiments."""
+    experiment = posed(shown)
+    if experiment is None or shown is None:
+        return
+    found = recording.finding(experiment, shown.members, list(shown.results))
+    explain.claim_card(experiment, found, "just now")

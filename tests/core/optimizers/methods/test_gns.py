@@ -1,0 +1,182 @@
+"""Gradient-normalized smoothness: the published counts, the lemma's test and the invariances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.iterate import Array, Iterate, Status
+from core.optimizers.explanation import explain
+from core.optimizers.expression import Formula
+from core.optimizers.landscape import Landscape
+from core.optimizers.methods.gns import Gns
+from core.recipe import make
+from core.run import Run
+from core.trace import TraceView
+
+
+def trace(
+    problem: str, method: str = "gns", values: dict[str, object] | None = None, **m: object
+) -> TraceView:
+    recipe = make("optimizers", problem, method, values or {}, m)
+    run = Run([recipe]).inline()
+    assert run.error is None, run.error
+    return run.view().members[0].view
+
+
+def counts(view: TraceView) -> tuple[int, int]:
+    return len(view) - 1, int(view.scalars["solves"][-1])
+
+
+def items(landscape: Landscape, **settings: object) -> list[Iterate]:
+    return list(Gns(**settings).iterate(landscape))  # type: ignore[arg-type]
+
+
+def quadratic(A: Array, start: Array, metric: Array | None = None) -> Landscape:
+    class Function:
+        def value(self, x: Array) -> float:
+            return float(0.5 * x @ A @ x)
+
+        def gradient(self, x: Array) -> Array:
+            return np.asarray(A @ x)
+
+        def value_and_gradient(self, x: Array) -> tuple[float, Array]:
+            return self.value(x), self.gradient(x)
+
+        def hessian(self, x: Array) -> Array:
+            return A
+
+    return Landscape(Function(), start, np.zeros((1, len(start))), 0.0, metric=metric)
+
+
+def spd(n: int, condition: float, seed: int = 0) -> Array:
+    Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
+    return np.asarray(Q @ np.diag(np.geomspace(1, condition, n)) @ Q.T)
+
+
+def test_the_iteration_counts_on_rosenbrock_are_those_of_the_specification() -> None:
+    assert counts(trace("rosenbrock")) == (51, 105)
+    assert counts(trace("rosenbrock", "gns_gauss_newton")) == (50, 101)
+    assert counts(trace("rosenbrock", "gns_zero", steps=20_000))[0] == 9726
+
+
+@pytest.mark.parametrize(
+    ("p", "exact", "inexact", "zero"),
+    [(2.0, 51, 49, 9291), (3.0, 53, 50, 5475), (4.0, 55, 55, 3652), (5.0, 56, 57, 2622)],
+)
+def test_the_iteration_counts_on_powers_of_a_norm_are_those_of_the_specification(
+    p: float, exact: int, inexact: int, zero: int
+) -> None:
+    values: dict[str, object] = {"p": p}
+    assert counts(trace("norm_power", "gns", values))[0] == exact
+    assert counts(trace("norm_power", "gns_gauss_newton", values))[0] == inexact
+    assert counts(trace("norm_power", "gns_zero", values, steps=20_000))[0] == zero
+
+
+def test_on_log_sum_exp_the_exact_hessian_beats_gauss_newton_and_both_beat_none() -> None:
+    values: dict[str, object] = {"mu": 0.25}
+    steps = [len(trace("lse", m, values)) for m in ("gns", "gns_gauss_newton", "gns_zero")]
+    assert steps[0] < 0.5 * steps[1] < steps[1] < 0.5 * steps[2]
+
+
+@pytest.mark.parametrize("problem", ["rosenbrock", "himmelblau", "lse", "monkey_saddle"])
+def test_accepted_steps_descend_by_the_lemma_and_stay_within_the_radius(problem: str) -> None:
+    view = trace(problem)
+    losses = view.scalars["loss"]
+    assert (np.diff(losses) < 0).all()
+    for k in range(len(view) - 1):
+        snapshot = view.snapshots[k]
+        gamma, damping, norm = snapshot["regularization"]
+        new = view.scalars["grad_norm"][k + 1]
+        # within the rounding of the difference; where that is all, guard (vi) has accepted
+        slack = 1e-14 * max(1.0, abs(losses[k]))
+        assert losses[k] - losses[k + 1] >= new**2 / (8 * damping) - slack
+        if np.linalg.eigvalsh(snapshot["hessian"]).min() >= 0:
+            assert np.linalg.norm(snapshot["step"]) <= (gamma + 1e-8) * (1 + 1e-9)
+        assert norm == pytest.approx(view.scalars["grad_norm"][k], rel=1e-14)
+
+
+def test_on_a_convex_quadratic_every_first_trial_is_taken_and_convergence_is_superlinear() -> None:
+    landscape = quadratic(spd(6, 1e3), np.ones(6))
+    found = items(landscape, gap=1e-14)
+    assert found[-1].status is Status.CONVERGED
+    assert [i.scalars["solves"] for i in found] == list(range(len(found)))
+    gammas = [i.scalars["gamma"] for i in found[:-1]]
+    np.testing.assert_allclose(np.diff(np.log2(gammas)), 1.0, atol=1e-12)
+    # the mean of n log-ratios falls without bound
+    ratios = np.diff(np.log([i.scalars["loss"] for i in found[-5:]]))
+    assert (np.diff(ratios) < 0).all()
+
+
+def test_without_a_hessian_the_step_is_the_normalized_gradient() -> None:
+    view = trace("booth", "gns_zero")
+    for k in range(len(view) - 1):
+        s = view.snapshots[k]
+        gamma, _, norm = s["regularization"]
+        np.testing.assert_allclose(s["step"], -(gamma + 1e-8) / norm * s["gradient"], rtol=1e-12)
+
+
+def test_the_path_follows_an_affine_map_of_the_unknowns_and_of_the_metric() -> None:
+    rng = np.random.default_rng(3)
+    A, S, start = spd(4, 50.0), rng.standard_normal((4, 4)), rng.standard_normal(4)
+    plain = items(quadratic(A, S @ start), gap=1e-12)
+    mapped = items(quadratic(S.T @ A @ S, start, metric=S.T @ S), gap=1e-12)
+    assert len(plain) == len(mapped)
+    for a, b in zip(plain, mapped, strict=True):
+        np.testing.assert_allclose(S @ b.x, a.x, rtol=0, atol=1e-9)  # type: ignore[operator,arg-type]
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(7.0, 0.0), (1.0, 3.0)])
+def test_scaling_or_shifting_the_loss_leaves_the_path(scale: float, shift: float) -> None:
+    text = "(1-x)**2 + 100*(y-x**2)**2"
+    start = np.array([-2.0, 2.0])
+    paths = [
+        items(Landscape(Formula(t), start, np.empty((0, 2))), steps=40)
+        for t in (text, f"{scale}*({text}) + {shift}")
+    ]
+    for a, b in zip(*paths, strict=True):
+        np.testing.assert_allclose(a.x, b.x, rtol=0, atol=1e-8)  # type: ignore[arg-type]
+
+
+def test_a_hessian_that_is_not_definite_is_a_rejection_and_a_saddle_is_left() -> None:
+    view = trace("saddle", gamma=10.0)
+    # H + λI with λ = 0.2 is indefinite, and so it is until γ has halved four times
+    assert view.snapshots[0]["regularization"][0] == 0.625
+    assert view.scalars["solves"][1] == 5
+    assert view.status is Status.DIVERGED
+    assert "nothing holds it" in view.note
+
+
+def test_an_exact_minimum_at_the_start_ends_at_once() -> None:
+    view = trace("booth", "gns", {"start": "1,3"}, gap=0.0)
+    assert (len(view), view.status) == (1, Status.CONVERGED)
+
+
+def test_with_no_tolerance_it_ends_where_differences_are_rounding() -> None:
+    view = trace("rosenbrock", "gns", gap=0.0)
+    assert view.status is Status.CONVERGED
+    assert view.scalars["loss"][-1] < 1e-25
+
+
+def test_a_metric_that_is_not_definite_and_a_missing_approximation_are_refused() -> None:
+    with pytest.raises(ValueError, match="positive definite"):
+        items(quadratic(np.eye(2), np.ones(2), metric=np.diag([1.0, -1.0])))
+    run = Run([make("optimizers", "rastrigin", "gns_gauss_newton")]).inline()
+    assert run.refused
+    assert "gauss" in str(run.error)
+
+
+@pytest.mark.parametrize("hessian", ["exact", "gauss_newton", "diagonal", "zero", "fisher"])
+def test_the_numbers_shown_give_the_next_point(hessian: str) -> None:
+    problem = "norm_power" if hessian == "fisher" else "rosenbrock"
+    view = trace(problem, "gns", hessian=hessian, steps=60)
+    for k in range(0, len(view) - 1, 9):
+        shown = explain(Gns(hessian=hessian), view, k).numbers
+        g, H, B = (np.asarray(shown[name]) for name in ("g", "H", "B"))
+        damping = float(shown["norm"]) / (float(shown["gamma"]) + float(shown["eps"]))
+        again = np.asarray(shown["x"]) - np.linalg.inv(H + damping * B) @ g
+        recorded = view.snapshots[k + 1]["x"]
+        # solving with a matrix of condition κ loses log10 κ digits, in the method as here
+        kappa = np.linalg.cond(H + damping * B)
+        assert np.abs(again - recorded).max() <= 1e-12 * max(1.0, 1e-3 * kappa)
+        assert np.abs(np.asarray(shown["x_"]) - recorded).max() <= 1e-12
