@@ -116,7 +116,7 @@ def _weights(run: Run, view: RunView) -> None:
         st.error(str(error), icon=":material/error:")
         return
     st.download_button(
-        "Weights", weights.to_bytes(), f"{weights.about['preset']}_{step}.safetensors",
+        "Weights", weights.to_bytes, f"{weights.about['preset']}_{step}.safetensors",
         icon=":material/download:", on_click="ignore", key="train.save",
     )  # fmt: skip
     if error := st.session_state.get("train.error"):
