@@ -6,10 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from core import registry
 from core.run import RunView
-from pages.ui import explain, exports
+from pages.ui import explain
+from pages.ui.frame import heading, open_tab
 from pages.ui.live import engine_controls, live_panel
+from pages.ui.look import draw_claim
 from pages.ui.optimizer_controls import (
     LAB,
     OUT_OF_DATE,
@@ -19,14 +20,13 @@ from pages.ui.optimizer_controls import (
     optimizer_controls,
 )
 from pages.ui.optimizer_maps import phase_tab, starts_tab, tuning_tab
-from pages.ui.optimizer_tabs import data_tab, draw_claim, explain_tab, how_tab, race_tab
-from pages.ui.optimizer_views import Selection, draw_live, of_run, selection_controls, shown_now
+from pages.ui.optimizer_tabs import data_tab, explain_tab, race_tab
+from pages.ui.optimizer_views import Selection, Shown, draw_live, selection_controls
 from pages.ui.session import follow_controls, lab_state, pending_run, promote
 
 TABS = ("Race", "Explain", "Tuning", "Start map", "Phase diagram", "How it works", "Data")
 #: Seconds that the page waits for a race before it goes on without it: most are over by then.
 AT_ONCE, AT_LEISURE = 0.15, 1.0
-lab = registry.lab(LAB)
 state = lab_state(LAB)
 query = dict(st.query_params)
 # a click is heard in the fragment, which asks for this run; heard here, it needs no other one
@@ -46,18 +46,9 @@ if pending is not None:
     # a rerun on the heels of this one would overtake the message that brings new values to the sidebar
     pending.join(AT_LEISURE if st.session_state.pop(SET_BY_US, False) else AT_ONCE)
     promote(state, pending)
-shown = shown_now(state)
+shown = Shown.now(state)
 
-head, actions = st.columns([5, 2], vertical_alignment="center")
-with head:
-    st.html(f'<h1 class="it-title">{lab.title}</h1><p class="it-tagline">{lab.tagline}.</p>')
-with actions, st.container(horizontal=True, horizontal_alignment="right"):
-    explain.experiments_popover(LAB)
-    if asked.recipes:
-        exports.link_popover(asked.recipes, ())
-    exports.export_popover(shown.members if shown else (), None, ())
-for message in state.ignored or ():
-    st.warning(message, icon=":material/link_off:")
+heading(LAB, state, asked.recipes, shown, shared=())
 for note in asked.notes:
     st.info(note, icon=":material/info:")
 
@@ -71,9 +62,8 @@ with thing:
 with view_slot:
     if shown is not None and shown.members:
         selection = selection_controls(shown)
-tabs = dict(zip(TABS, st.tabs(TABS, key="tab", on_change="rerun", bind="query-params"), strict=True))
-opened = next((name for name, tab in tabs.items() if tab.open), TABS[0])
-with tabs[opened]:
+opened, tab = open_tab(TABS)
+with tab:
     following = st.container(key="following")
 
 
@@ -81,7 +71,7 @@ def draw(view: RunView, problem: Any) -> None:
     """Put the newest state into the page's places."""
     if problem is None:
         return
-    newest = of_run(state, view, problem)
+    newest = Shown.at(state, view, problem)
     k = draw_live(newest, selection, view_slot, words, numbers)
     if opened == "Explain":
         with following:
@@ -92,9 +82,10 @@ with bar:
     empty = "Choose an optimizer to begin."
     live_panel(state, asked.recipes, shown.view if shown else None, draw, engine, empty=empty)
 
-with tabs[opened]:
+with tab:
     if opened == "How it works":
-        how_tab(asked.recipes)
+        explain.how_it_works(asked.recipes)
+        explain.claims(LAB)
     elif opened == "Tuning":
         tuning_tab(asked, engine)
     elif opened == "Start map":

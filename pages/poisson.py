@@ -6,10 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from core import registry
 from core.run import RunView
-from pages.ui import explain, exports
+from pages.ui import explain
+from pages.ui.frame import heading, open_tab
 from pages.ui.live import engine_controls, live_panel
+from pages.ui.look import draw_claim
 from pages.ui.mask_painter import painter, painting
 from pages.ui.poisson_controls import (
     LAB,
@@ -24,18 +25,15 @@ from pages.ui.poisson_scaling import scaling_tab
 from pages.ui.poisson_tabs import (
     conjugacy_tab,
     data_tab,
-    draw_claim,
-    how_tab,
     levels_tab,
     race_tab,
     spectrum_tab,
 )
 from pages.ui.poisson_training import training_tab
-from pages.ui.poisson_views import Selection, draw_fields, draw_live, of_run, selection_controls, shown_now
+from pages.ui.poisson_views import Selection, Shown, draw_fields, draw_live, selection_controls
 from pages.ui.session import follow_controls, lab_state
 
 TABS = ("Race", "Spectrum", "Levels", "Conjugacy", "Scaling", "Training", "How it works", "Data")
-lab = registry.lab(LAB)
 state = lab_state(LAB)
 asked = dict(st.query_params)
 
@@ -52,18 +50,9 @@ follow_controls(
     from_link=asked.get("p") not in NEEDED,
     at_once=computes_at_once(recipes),
 )
-shown = shown_now(state)
+shown = Shown.now(state)
 
-head, actions = st.columns([5, 2], vertical_alignment="center")
-with head:
-    st.html(f'<h1 class="it-title">{lab.title}</h1><p class="it-tagline">{lab.tagline}.</p>')
-with actions, st.container(horizontal=True, horizontal_alignment="right"):
-    explain.experiments_popover(LAB)
-    if recipes:
-        exports.link_popover(recipes, (SHARED,))
-    exports.export_popover(shown.members if shown else (), None, ())
-for message in state.ignored or ():
-    st.warning(message, icon=":material/link_off:")
+heading(LAB, state, recipes, shown, shared=(SHARED,))
 
 bar = st.container(border=True, key="run_bar")
 thing, numbers = st.columns([11, 9])
@@ -81,9 +70,8 @@ with view_slot:
         with st.container(border=True):
             st.caption("The grid stands here as soon as it is made.")
 draw_claim(shown)
-tabs = dict(zip(TABS, st.tabs(TABS, key="tab", on_change="rerun", bind="query-params"), strict=True))
-opened = next((name for name, tab in tabs.items() if tab.open), TABS[0])
-with tabs[opened]:
+opened, tab = open_tab(TABS)
+with tab:
     following = st.container(key="following")
 
 
@@ -91,7 +79,7 @@ def draw(view: RunView, problem: Any) -> None:
     """Put the newest state into the page's places."""
     if problem is None:
         return
-    newest = of_run(state, view, problem)
+    newest = Shown.at(state, view, problem)
     k = draw_live(newest, selection, view_slot, words, numbers)
     if k is not None and opened == "Levels":
         with following:
@@ -108,9 +96,10 @@ with bar:
         empty=empty_sentence(asked.get("p", "")) if not recipes else "Starting",
     )
 
-with tabs[opened]:
+with tab:
     if opened == "How it works":
-        how_tab(shown, recipes)
+        explain.how_it_works(recipes)
+        explain.claims(LAB)
     elif opened == "Scaling":
         scaling_tab(recipes)
     elif opened == "Training":

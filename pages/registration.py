@@ -6,10 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from core import registry
 from core.run import RunView
 from pages.figures import recording
-from pages.ui import explain, exports, report
+from pages.ui import explain, report
 from pages.ui.detail_views import (
     RESIDUAL,
     colour_choice,
@@ -21,14 +20,15 @@ from pages.ui.detail_views import (
     send_details,
 )
 from pages.ui.detection import detection_table
+from pages.ui.frame import heading, open_tab
 from pages.ui.live import engine_controls, live_panel
+from pages.ui.look import draw_claim
 from pages.ui.map_views import basin_tab, landscape_tab
 from pages.ui.registration_views import (
-    draw_claim,
+    Shown,
     draw_claims,
     draw_geometry,
     draw_live,
-    of_run,
     shown_now,
 )
 from pages.ui.scan_controls import LAB, OWN_SCANS, ignored_in_link, scan_controls
@@ -46,7 +46,6 @@ TABS = (
     "How it works",
     "Data",
 )
-lab = registry.lab(LAB)
 state = lab_state(LAB)
 asked = dict(st.query_params)
 
@@ -64,21 +63,7 @@ follow_controls(
 )
 shown = shown_now(state, recipes)
 
-head, actions = st.columns([5, 2], vertical_alignment="center")
-with head:
-    st.html(f'<h1 class="it-title">{lab.title}</h1><p class="it-tagline">{lab.tagline}.</p>')
-with actions, st.container(horizontal=True, horizontal_alignment="right"):
-    explain.experiments_popover(LAB)
-    if recipes:
-        exports.link_popover(recipes)
-    exports.export_popover(
-        shown.members if shown else (),
-        shown.source if shown else None,
-        shown.poses if shown else (),
-        report.downloads(shown),
-    )
-for message in state.ignored or ():
-    st.warning(message, icon=":material/link_off:")
+heading(LAB, state, recipes, shown, offers=report.downloads(shown))
 
 bar = st.container(border=True, key="run_bar")
 thing, numbers = st.columns([13, 7])
@@ -88,16 +73,15 @@ with thing:
 with view_slot:
     draw_geometry(shown)
 draw_claim(shown)
-tabs = dict(zip(TABS, st.tabs(TABS, key="tab", on_change="rerun", bind="query-params"), strict=True))
-opened = next((name for name, tab in tabs.items() if tab.open), TABS[0])
-with tabs[opened]:
+opened, tab = open_tab(TABS)
+with tab:
     colour = colour_choice(shown) if opened == "Residuals" else RESIDUAL
     following = st.container(key="following")
 
 
 def draw(view: RunView, problem: Any) -> None:
     """Put the newest state into the page's places."""
-    newest = of_run(state, view, problem) if problem is not None else shown
+    newest = Shown.at(state, view, problem) if problem is not None else shown
     if newest is None:
         return
     k = draw_live(newest, view_slot, words, numbers)
@@ -115,11 +99,10 @@ def draw(view: RunView, problem: Any) -> None:
 with bar:
     live_panel(state, recipes, shown.view if shown else None, draw, engine)
 
-with tabs[opened]:
+with tab:
     has_results = shown is not None and bool(shown.results)
     if opened == "How it works":
-        for recipe in recipes:
-            explain.method_explanation(recipe.method_spec)
+        explain.how_it_works(recipes)
         draw_claims(shown)
         detection_table()
     elif opened == "Basin of attraction":

@@ -54,14 +54,18 @@ def ritz_history(view: TraceView, ks: Array) -> list[Array]:
 
 def chebyshev_bound(condition: float, k: Array) -> Array:
     """Return 2 ((√κ − 1)/(√κ + 1))^k: CG's energy error after k steps is at most this times the first one."""
-    root = math.sqrt(condition)
-    return 2.0 * ((root - 1.0) / (root + 1.0)) ** np.asarray(k, float)
+    return 2.0 * (1.0 - 2.0 / (math.sqrt(condition) + 1.0)) ** np.asarray(k, float)
 
 
 def condition_estimate(view: TraceView, k: int | None = None) -> float:
-    """Return largest over smallest Ritz value after k steps; 1 before the first."""
+    """Return largest over smallest Ritz value after k steps; 1 before the first.
+
+    Infinite where a Ritz value is not positive: rounding does that in a singular system's null space.
+    """
     values = ritz_values(*coefficients(view, k))
-    return float(values[-1] / values[0]) if len(values) else 1.0
+    if not len(values):
+        return 1.0
+    return float(values[-1] / values[0]) if values[0] > 0.0 else math.inf
 
 
 def energy_error(view: TraceView) -> Array:

@@ -32,7 +32,7 @@ RESIDUAL = "residual"
 
 def compare_tab(shown: Shown) -> None:
     """Draw what tells two methods apart, and the charts of single ones."""
-    members = [m for m in shown.members if len(m.view)]
+    members = shown.members
     live = {"group": GROUP, "run": shown.run}
     points = convergence.FINAL_POINTS
     if len(members) == 2:

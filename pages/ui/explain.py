@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 import streamlit as st
 
 from core import registry
+from core.recipe import Recipe
 from core.registry import ExperimentSpec, Finding, MethodSpec, Verdict
 from pages.figures.docstrings import markdown
 
@@ -34,8 +36,7 @@ def claim_card(experiment: ExperimentSpec, finding: Finding, when: str) -> None:
     with st.container(border=True):
         st.html(
             f'<p class="it-card-title">{html.escape(experiment.title)} {verdict_chip(finding.verdict)}</p>'
-            f"<p><strong>Claim.</strong> {html.escape(experiment.claim)} "
-            f'<span class="it-muted">({html.escape(experiment.source)})</span></p>'
+            f"{_claim(experiment)}"
             f"<p><strong>Measured {when}.</strong> {html.escape(finding.sentence)}</p>"
         )
         with st.expander("What this means"):
@@ -81,3 +82,28 @@ def method_explanation(method: MethodSpec) -> None:
     if method.assumes:
         st.caption(f"Assumes {method.assumes}")
     st.markdown(markdown(method.cls.__doc__ or ""))
+
+
+def how_it_works(recipes: Sequence[Recipe]) -> None:
+    """Draw the explanations of the chosen methods, each once."""
+    for spec in {recipe.method: recipe.method_spec for recipe in recipes}.values():
+        method_explanation(spec)
+
+
+def claims(lab: str) -> None:
+    """Draw what is claimed in a lab, each with the link that computes it."""
+    st.subheader("What is claimed")
+    for experiment in experiments(lab):
+        with st.container(border=True):
+            st.html(f'<p class="it-card-title">{html.escape(experiment.title)}</p>{_claim(experiment)}')
+            st.page_link(
+                f"{lab}.py", label="Compute it now", icon=":material/arrow_forward:",
+                query_params=experiment_query(experiment),
+            )  # fmt: skip
+
+
+def _claim(experiment: ExperimentSpec) -> str:
+    return (
+        f"<p><strong>Claim.</strong> {html.escape(experiment.claim)} "
+        f'<span class="it-muted">({html.escape(experiment.source)})</span></p>'
+    )

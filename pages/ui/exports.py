@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from core.io.pointcloud import PointCloud, write_ply
-from core.iterate import Array
 from core.recipe import Recipe
 from core.run import MemberView
 from pages.figures import tables
@@ -24,14 +21,17 @@ class Download:
     Attributes
     ----------
     key : what tells it from the others.
+    mime : None where the extension says it.
+    member : place of the method that it is about; None = the whole run.
     """
 
     key: str
     label: str
     extension: str
-    mime: str
+    mime: str | None
     help: str
     data: Callable[[], bytes]
+    member: int | None = None
 
 
 def file_name(recipe: Recipe, extension: str) -> str:
@@ -81,84 +81,41 @@ def link_popover(recipes: Sequence[Recipe], shared: Collection[str] | None = Non
             st.code(recipe.python(), language="python")
 
 
-def export_popover(
-    members: Sequence[MemberView],
-    source: PointCloud | None,
-    poses: Sequence[Array],
-    whole_run: Sequence[Download] = (),
-) -> None:
-    """Offer the numbers, the traces, the recipes and the aligned cloud.
-
-    Parameters
-    ----------
-    source : the moving scan as it was read; None where only a recording is shown.
-    poses : (4, 4) final T_target_source of every member, where there is a scan.
-    whole_run : files about all members together, offered first.
-    """
+def export_popover(members: Sequence[MemberView], offers: Sequence[Download] = ()) -> None:
+    """Offer the numbers, the traces and the recipes of a run, and what its lab offers beside them."""
     with st.popover("Export", icon=":material/download:"):
         ready = [m for m in members if len(m.view)]
         if not ready:
             st.caption("Nothing to export yet: press Run.")
             return
         first = ready[0].recipe
-        for offer in whole_run:
-            st.download_button(
-                offer.label,
-                offer.data,
-                file_name(first, offer.extension),
-                offer.mime,
-                help=offer.help,
-                on_click="ignore",
-                width="stretch",
-                key=f"export.{offer.key}",
-            )
-        st.download_button(
-            "Iterates of all methods (CSV)",
-            lambda: tables.csv(ready),
-            file_name(first, "csv"),
-            "text/csv",
-            on_click="ignore",
-            width="stretch",
-            key="export.csv",
-        )
+        for offer in offers:
+            if offer.member is None:
+                _button(offer, first)
+        label = "Iterates of all methods (CSV)"
+        _button(Download("csv", label, "csv", "text/csv", "", lambda: tables.csv(ready)), first)
         for number, member in enumerate(ready):
-            _member_downloads(member, source, poses[number] if source is not None else None, number)
+            st.markdown(f"**{member.recipe.method_spec.title}**")
+            for offer in (*_of_member(member, number), *(o for o in offers if o.member == number)):
+                _button(offer, member.recipe)
 
 
-def _member_downloads(member: MemberView, source: PointCloud | None, pose: Array | None, number: int) -> None:
-    recipe, title = member.recipe, member.recipe.method_spec.title
-    st.markdown(f"**{title}**")
+def _of_member(member: MemberView, number: int) -> tuple[Download, Download]:
+    return (
+        Download(
+            "parquet", "Trace with snapshots (Parquet)", "parquet", None, "",
+            lambda: tables.parquet(member), number,
+        ),
+        Download(
+            "recipe", "Recipe (JSON)", "json", "application/json", "",
+            lambda: member.recipe.to_json().encode(), number,
+        ),
+    )  # fmt: skip
+
+
+def _button(offer: Download, recipe: Recipe) -> None:
     st.download_button(
-        "Trace with snapshots (Parquet)",
-        lambda: tables.parquet(member),
-        file_name(recipe, "parquet"),
-        on_click="ignore",
-        width="stretch",
-        key=f"export.parquet.{number}",
-    )
-    st.download_button(
-        "Recipe (JSON)",
-        recipe.to_json,
-        file_name(recipe, "json"),
-        "application/json",
-        on_click="ignore",
-        width="stretch",
-        key=f"export.recipe.{number}",
-    )
-    if source is None or pose is None:
-        return
-
-    def aligned() -> bytes:
-        buffer = io.BytesIO()
-        moved = source.points @ pose[:3, :3].T + pose[:3, 3]
-        write_ply(buffer, moved, source.intensity, source.rgb)
-        return buffer.getvalue()
-
-    st.download_button(
-        "Source in the target's frame (PLY)",
-        aligned,
-        file_name(recipe, "ply"),
-        on_click="ignore",
-        width="stretch",
-        key=f"export.ply.{number}",
-    )
+        offer.label, offer.data, file_name(recipe, offer.extension), offer.mime, help=offer.help or None,
+        on_click="ignore", width="stretch",
+        key=f"export.{offer.key}" + ("" if offer.member is None else f".{offer.member}"),
+    )  # fmt: skip

@@ -56,7 +56,8 @@ def painter() -> None:
             "Begin anew", icon=":material/restart_alt:", key="painter.new", on_click=_begin, args=(name, side)
         )
         st.download_button(
-            "Mask", lambda: as_npy(flags), NAME, icon=":material/download:", on_click="ignore", key="painter.save",
+            "Mask", lambda: as_npy(flags), NAME, icon=":material/download:", on_click="ignore",
+            key="painter.save",
             help="An .npy file of 1 solid, 2 fluid, 3 air; load it here or with -p mask=FILE",
         )  # fmt: skip
     if error := st.session_state.get("painter.error"):

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from core.optimizers.explanation import explain as explain_step
-from core.recipe import Recipe
-from core.registry import ExperimentSpec
-from pages.figures import formulas, recording, roster, tables
+from pages.figures import formulas, tables
 from pages.figures import optimizers as figures
-from pages.ui import explain
-from pages.ui.optimizer_views import LAB, Selection, Shown
+from pages.ui.optimizer_views import Selection, Shown
 
 
 def race_tab(shown: Shown) -> None:
@@ -101,39 +95,3 @@ def data_tab(shown: Shown) -> None:
     for member, name in zip(shown.members, figures.labels(shown.members), strict=True):
         with st.expander(f"{name}: {len(member.view)} iterates, recipe {member.recipe.hash()}"):
             st.dataframe(tables.iterates(member), hide_index=True)
-
-
-def how_tab(recipes: Sequence[Recipe]) -> None:
-    """Draw the methods' explanations and the lab's claims."""
-    for spec in {recipe.method: recipe.method_spec for recipe in recipes}.values():
-        explain.method_explanation(spec)
-    st.subheader("What is claimed")
-    for experiment in explain.experiments(LAB):
-        with st.container(border=True):
-            st.html(
-                f'<p class="it-card-title">{html.escape(experiment.title)}</p>'
-                f"<p><strong>Claim.</strong> {html.escape(experiment.claim)} "
-                f'<span class="it-muted">({html.escape(experiment.source)})</span></p>'
-            )
-            st.page_link(
-                "optimizers.py", label="Compute it now", icon=":material/arrow_forward:",
-                query_params=explain.experiment_query(experiment),
-            )  # fmt: skip
-
-
-def posed(shown: Shown | None) -> ExperimentSpec | None:
-    """Return the experiment that exactly this run computes, if it is over."""
-    if shown is None or not shown.results or len(shown.members) != len(shown.view.members):
-        return None
-    if any(roster.tone(m) == "" for m in shown.members):
-        return None
-    return recording.experiment_of([m.recipe for m in shown.members])
-
-
-def draw_claim(shown: Shown | None) -> None:
-    """Draw the claim that the shown run tests, if it is one of the lab's experiments."""
-    experiment = posed(shown)
-    if experiment is None or shown is None:
-        return
-    found = recording.finding(experiment, shown.members, list(shown.results))
-    explain.claim_card(experiment, found, "just now")

@@ -3,89 +3,38 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core import registry
 from core.optimizers.landscape import Landscape
-from core.run import MemberView, RunView, State
+from core.run import MemberView
 from pages.figures import landscape as maps
 from pages.figures import optimizers as figures
 from pages.figures import roster, surface
 from pages.ui import components
 from pages.ui.controls import choice
+from pages.ui.look import Look
 from pages.ui.optimizer_controls import catch_up, put
-from pages.ui.session import LabState, current_run
 from pages.ui.status import seconds_text
 
-LAB = GROUP = "optimizers"
+GROUP = "optimizers"
 #: Heights [px] of the landscape, of the loss and of the two charts below it.
 THING_HEIGHT, LOSS_HEIGHT, SMALL_HEIGHT = 590, 250, 150
 #: Seconds in which a race is played, at least ten steps a second.
 PLAYED_IN = 12.0
 #: Share of the first gap to the minimum that counts as having arrived, and distance from a minimum.
 ARRIVED, NEAR = 1e-6, 1e-2
-T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shown:
-    """A race with what the page derives from it.
+class Shown(Look[Landscape]):
+    """A race of optimizers with what the page derives from it."""
 
-    Attributes
-    ----------
-    run : identity; a new one resets zoom and cursor.
-    cache : what was computed of this run at this revision.
-    """
-
-    run: str
-    view: RunView
-    problem: Landscape
-    cache: dict[Any, Any]
-
-    @property
-    def members(self) -> list[MemberView]:
-        """The methods that have begun."""
-        return [m for m in self.view.members if len(m.view)]
-
-    @property
-    def moving(self) -> bool:
-        """Whether more iterates will come by themselves."""
-        return self.view.state in (State.QUEUED, State.PREPARING, State.RUNNING)
-
-    @property
-    def results(self) -> tuple[dict[str, Any], ...]:
-        """Return the lab's result of every method; empty while something moves."""
-        if self.moving:
-            return ()
-        result = registry.lab(LAB).result
-        return self.cached("results", lambda: tuple(result(self.problem, m.view) for m in self.members))
-
-    def cached(self, key: Any, compute: Callable[[], T]) -> T:
-        """Return what `compute` gave the first time that this look at the run was asked for it."""
-        if key not in self.cache:
-            self.cache[key] = compute()
-        return self.cache[key]  # type: ignore[no-any-return]
-
-
-def shown_now(state: LabState) -> Shown | None:
-    """Return the session's run, if it has begun."""
-    run = current_run(state)
-    return None if run is None or run.problem is None else of_run(state, run.poll(), run.problem)
-
-
-def of_run(state: LabState, view: RunView, problem: Landscape) -> Shown:
-    """Return a look at a run; a new revision begins with an empty cache."""
-    held: dict[str, Any] = st.session_state.setdefault("optimizers.cache", {"of": None, "values": {}})
-    of = (state.run_key, view.revision)
-    if held["of"] != of:
-        held |= {"of": of, "values": {}}
-    return Shown(state.run_key, view, problem, held["values"])
+    LAB = "optimizers"
 
 
 # The thing: the landscape.
@@ -135,12 +84,7 @@ def selection_controls(shown: Shown) -> Selection:
 
 def ground(shown: Shown, *, beyond: bool = True) -> maps.Plane:
     """Return the landscape on a grid; computed once for a run."""
-    kept: dict[Any, maps.Plane] = st.session_state.setdefault("optimizers.ground", {})
-    key = (shown.run, beyond)
-    if key not in kept:
-        kept.clear() if len(kept) > 1 else None
-        kept[key] = maps.plane(shown.problem, beyond=beyond)
-    return kept[key]
+    return shown.kept(("ground", beyond), lambda: maps.plane(shown.problem, beyond=beyond))
 
 
 def set_start(*point: float) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,13 +16,12 @@ from core.poisson.conjugacy import conjugacy, greens_function
 from core.poisson.fingerprint import fingerprint
 from core.poisson.multigrid import Multigrid
 from core.poisson.system import GridSystem
-from core.registry import ExperimentSpec
 from core.run import MemberView
-from pages.figures import field, recording, tables
+from pages.figures import field, tables
 from pages.figures import poisson as figures
-from pages.ui import components, explain
+from pages.ui import components
 from pages.ui.controls import choice
-from pages.ui.poisson_views import GROUP, LAB, Selection, Shown, plane
+from pages.ui.poisson_views import GROUP, Selection, Shown, plane
 
 #: Iterates of a method in its fingerprint, directions in the table of conjugacy.
 FINGERPRINT_STEPS, DIRECTIONS = 72, 40
@@ -269,37 +266,3 @@ def data_tab(shown: Shown) -> None:
     for member, name in zip(shown.members, figures.labels(shown.members), strict=True):
         with st.expander(f"{name}: {len(member.view)} iterates, recipe {member.recipe.hash()}"):
             st.dataframe(tables.iterates(member), hide_index=True)
-
-
-def how_tab(shown: Shown | None, members: Sequence[Any]) -> None:
-    """Draw the methods' explanations and the lab's claims."""
-    for spec in {recipe.method: recipe.method_spec for recipe in members}.values():
-        explain.method_explanation(spec)
-    st.subheader("What is claimed")
-    for experiment in explain.experiments(LAB):
-        with st.container(border=True):
-            st.html(
-                f'<p class="it-card-title">{html.escape(experiment.title)}</p>'
-                f"<p><strong>Claim.</strong> {html.escape(experiment.claim)} "
-                f'<span class="it-muted">({html.escape(experiment.source)})</span></p>'
-            )
-            st.page_link(
-                "poisson.py", label="Compute it now", icon=":material/arrow_forward:",
-                query_params=explain.experiment_query(experiment),
-            )  # fmt: skip
-
-
-def posed(shown: Shown | None) -> ExperimentSpec | None:
-    """Return the experiment that exactly this run computes, if it is over."""
-    if shown is None or not shown.results or len(shown.members) != len(shown.view.members):
-        return None
-    return recording.experiment_of([m.recipe for m in shown.members])
-
-
-def draw_claim(shown: Shown | None) -> None:
-    """Draw the claim that the shown run tests, if it is one of the lab's experiments."""
-    experiment = posed(shown)
-    if experiment is None or shown is None:
-        return
-    found = recording.finding(experiment, shown.members, list(shown.results))
-    explain.claim_card(experiment, found, "just now")

@@ -5,27 +5,26 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from core import registry
 from core.iterate import Array, Status
 from core.poisson.fast_transform import box_modes
 from core.poisson.fingerprint import reference_solution
 from core.poisson.system import AIR, FLUID, GridSystem, LinearSystem
-from core.run import MemberView, RunView, State
+from core.run import MemberView
 from pages.figures import field
 from pages.figures import poisson as figures
 from pages.ui import components
 from pages.ui.controls import choice
-from pages.ui.session import LabState, current_run
+from pages.ui.look import Look
 from pages.ui.status import member_sentence, seconds_text
 
-LAB = GROUP = "poisson"
+GROUP = "poisson"
 #: What the fields may show, and what the numbers are.
 QUANTITIES = {
     "residual": "Residual b − A x",
@@ -37,33 +36,12 @@ QUANTITIES = {
 SNAPSHOTS = {"solution": "x"}
 #: Heights [px] of the race and of the Ritz values.
 RACE_HEIGHT, RITZ_HEIGHT = 280, 220
-T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shown:
-    """A run with what the page derives from it.
+class Shown(Look[LinearSystem]):
+    """A race of solvers with what the page derives from it."""
 
-    Attributes
-    ----------
-    run : identity; a new one resets zoom and cursor.
-    cache : what was computed of this run at this revision.
-    """
-
-    run: str
-    view: RunView
-    problem: LinearSystem
-    cache: dict[Any, Any]
-
-    @property
-    def members(self) -> list[MemberView]:
-        """The methods that have begun."""
-        return [m for m in self.view.members if len(m.view)]
-
-    @property
-    def moving(self) -> bool:
-        """Whether more iterates will come by themselves."""
-        return self.view.state in (State.QUEUED, State.PREPARING, State.RUNNING)
+    LAB = "poisson"
 
     @property
     def rhs_norm(self) -> float:
@@ -71,45 +49,12 @@ class Shown:
         return float(np.linalg.norm(self.problem.b))
 
     @property
-    def results(self) -> tuple[dict[str, Any], ...]:
-        """Return the lab's result of every method; empty while something moves."""
-        if self.moving:
-            return ()
-        result = registry.lab(LAB).result
-        return self.cached("results", lambda: tuple(result(self.problem, m.view) for m in self.members))
-
-    def cached(self, key: Any, compute: Callable[[], T]) -> T:
-        """Return what `compute` gave the first time that this look at the run was asked for it."""
-        if key not in self.cache:
-            self.cache[key] = compute()
-        return self.cache[key]  # type: ignore[no-any-return]
-
-    @property
     def reference(self) -> Array | None:
         """The solution to rounding on a grid, None for a matrix of one's own."""
         problem = self.problem
         if not isinstance(problem, GridSystem):
             return None
-        kept: dict[str, Array] = st.session_state.setdefault("poisson.reference", {})
-        if self.run not in kept:
-            kept.clear()
-            kept[self.run] = reference_solution(problem)
-        return kept[self.run]
-
-
-def shown_now(state: LabState) -> Shown | None:
-    """Return the session's run, if it has begun."""
-    run = current_run(state)
-    return None if run is None or run.problem is None else of_run(state, run.poll(), run.problem)
-
-
-def of_run(state: LabState, view: RunView, problem: LinearSystem) -> Shown:
-    """Return a look at a run; a new revision begins with an empty cache."""
-    held: dict[str, Any] = st.session_state.setdefault("poisson.cache", {"of": None, "values": {}})
-    of = (state.run_key, view.revision)
-    if held["of"] != of:
-        held |= {"of": of, "values": {}}
-    return Shown(state.run_key, view, problem, held["values"])
+        return self.kept("reference", lambda: reference_solution(problem))
 
 
 # The thing: two fields.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import numpy as np
 import streamlit as st
@@ -18,14 +17,15 @@ from core.recipe import Recipe
 from core.registration.metrics import pose_error
 from core.registration.problem import ScanPair
 from core.registration.report import NOTHING_WEAK
-from core.run import MemberView, RunView, State
+from core.run import MemberView
 from pages.figures import convergence, recording
 from pages.figures import registration as figures
 from pages.figures.cloud import poses_payload
-from pages.figures.recording import Geometry
+from pages.figures.recording import Geometry, Recording
 from pages.ui import components
 from pages.ui.explain import claim_card
-from pages.ui.session import LabState, current_run
+from pages.ui.look import Look
+from pages.ui.session import LabState
 
 LAB = "registration"
 #: Cursor group of the page.
@@ -38,37 +38,28 @@ KEEPS_START = {"xicp", "me_sr", "me_tsvd", "fcn_sr", "cn_sr", "dcreg_anchored"}
 DISPLAY_POINTS = 100_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shown:
-    """A run or a recording with what the page derives from it once it stands still.
+class Shown(Look[ScanPair | None]):
+    """A run or a recording with its clouds."""
 
-    Attributes
-    ----------
-    run : identity; a new one resets zoom and cursor.
-    problem : None for a recording.
-    results : `core.registration.lab.result` of every member that has one; empty while something moves.
-    """
+    LAB = "registration"
 
-    run: str
-    view: RunView
-    problem: ScanPair | None
-    geometry: Geometry
-    results: tuple[dict[str, Any], ...]
+    @classmethod
+    def recorded(cls, found: Recording) -> Self:
+        """Return a look at a recording."""
+        kept = {"geometry": found.geometry}
+        return cls(found.key, found.view, None, kept, {"results": found.results})
 
     @property
-    def members(self) -> tuple[MemberView, ...]:
-        """The methods with their traces."""
-        return self.view.members
+    def geometry(self) -> Geometry:
+        """The clouds as the browser gets them."""
+        problem = self.problem
+        assert problem is not None or "geometry" in self.of_run
+        return self.kept("geometry", lambda: _geometry(problem, self.run))
 
     @property
     def poses(self) -> list[Array]:
         """Newest (4, 4) pose of every member."""
-        return [m.view.last("x") for m in self.members if len(m.view)]
-
-    @property
-    def source(self) -> PointCloud | None:
-        """The moving scan as it was read."""
-        return self.problem.source if self.problem is not None else None
+        return [m.view.last("x") for m in self.members]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -78,26 +69,8 @@ class Shown:
 
 def shown_now(state: LabState, recipes: Sequence[Recipe]) -> Shown | None:
     """Return what the page shows: the session's run, else the recording of what the controls ask for."""
-    run = current_run(state)
-    if run is not None and run.problem is not None:
-        return of_run(state, run.poll(), run.problem)
     found = recording.find(recipes)
-    return None if found is None else Shown(found.key, found.view, None, found.geometry, found.results)
-
-
-def of_run(state: LabState, view: RunView, problem: ScanPair) -> Shown:
-    """Return a run with its clouds and, once it stands still, its results."""
-    cache: dict[Any, Any] = st.session_state.setdefault("shown", {})
-    if cache.get("run") != state.run_key:
-        cache.clear()
-        cache |= {"run": state.run_key, "geometry": _geometry(problem, state.run_key)}
-    standing = view.state.ended or view.state is State.PAUSED
-    if standing and cache.get("revision") != view.revision:
-        result = registry.lab(LAB).result
-        cache["results"] = tuple(result(problem, m.view) for m in view.members if len(m.view))
-        cache["revision"] = view.revision
-    results = cache["results"] if standing else ()
-    return Shown(state.run_key, view, problem, cache["geometry"], results)
+    return Shown.now(state) or (None if found is None else Shown.recorded(found))
 
 
 def visible(cloud: PointCloud) -> Array:
@@ -116,7 +89,7 @@ def draw_geometry(shown: Shown | None) -> None:
         with st.container(height=components.VIEW_HEIGHT, border=True):
             st.markdown("Choose two scans in the sidebar: a simulated pair, or two files of your own.")
         return
-    beside = len(shown.members) == 2 and _layout() == LAYOUTS[1]
+    beside = len(shown.view.members) == 2 and _layout() == LAYOUTS[1]
     # the same path for the first view in both layouts: its message does not travel again
     views = st.columns(2 if beside else 1, gap="small")
     with views[0]:
@@ -147,8 +120,7 @@ def draw_live(
 
     Returns the iterate where the cursor rests, None while the run moves.
     """
-    members = [m for m in shown.members if len(m.view)]
-    moving = shown.view.state in (State.QUEUED, State.PREPARING, State.RUNNING)
+    members, moving = shown.members, shown.moving
     with thing:
         mount_poses("cloud", shown, group=GROUP)
         ks = max((m.view.kept for m in members), key=len, default=np.zeros(1, dtype=np.int64))
@@ -259,16 +231,6 @@ def _fit_sentences(shown: Shown) -> list[str]:
         moved, turned = pose_error(*shown.poses)
         sentences.append(f"The two poses differ by {moved:.1e} m and {np.degrees(turned):.1e}°.")
     return sentences
-
-
-def draw_claim(shown: Shown | None) -> None:
-    """Draw the claim that the shown run tests, if it is one of the lab's experiments."""
-    if shown is None or not shown.results:
-        return
-    experiment = recording.experiment_of([m.recipe for m in shown.members])
-    if experiment is not None:
-        when = "recorded earlier" if shown.problem is None else "just now"
-        claim_card(experiment, recording.finding(experiment, shown.members, shown.results), when)
 
 
 def draw_claims(shown: Shown | None) -> None:

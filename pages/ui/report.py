@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from core import registry
+from core.io.pointcloud import PointCloud, write_ply
+from core.iterate import Array
 from core.registration import rerun_export
 from core.registration.problem import ScanPair
 from core.run import MemberView
@@ -21,7 +24,7 @@ from pages.ui.status import run_sentence
 
 def downloads(shown: Shown | None) -> list[Download]:
     """Return what can be had of the shown run or recording; each file is made when it is asked for."""
-    if shown is None or not any(len(m.view) for m in shown.members):
+    if shown is None or not shown.members:
         return []
 
     def html(plotly: Plotly) -> bytes:
@@ -45,15 +48,30 @@ def downloads(shown: Shown | None) -> list[Download]:
             Download(
                 "rerun", "Recording for Rerun (RRD)", "rrd", "application/octet-stream",
                 "Clouds, poses over the iterates and all recorded numbers, for the Rerun viewer",
-                lambda: _rerun(problem, [m for m in shown.members if len(m.view)]),
+                lambda: _rerun(problem, shown.members),
             )
         )  # fmt: skip
+    if problem is not None:
+        offers += [
+            Download(
+                "ply", "Source in the target's frame (PLY)", "ply", None, "",
+                lambda pose=pose: _aligned(problem.source, pose), number,
+            )
+            for number, pose in enumerate(shown.poses)
+        ]  # fmt: skip
     return offers
+
+
+def _aligned(source: PointCloud, pose: Array) -> bytes:
+    buffer = io.BytesIO()
+    moved = source.points @ pose[:3, :3].T + pose[:3, 3]
+    write_ply(buffer, moved, source.intensity, source.rgb)
+    return buffer.getvalue()
 
 
 def report_of(shown: Shown, created: datetime) -> Report:
     """Return what the report says about a run as it stands, or about a recording."""
-    members, problem = [m for m in shown.members if len(m.view)], shown.problem
+    members, problem = shown.members, shown.problem
     tone, sentence = run_sentence(shown.view)
     if problem is None:
         return Report(

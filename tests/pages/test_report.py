@@ -10,7 +10,7 @@ import pytest
 from core import registry
 from core.recipe import make
 from core.registration import rerun_export
-from core.run import Run
+from core.run import Run, State
 from pages.figures import recording
 from pages.figures.recording import Geometry
 from pages.ui import report
@@ -21,7 +21,7 @@ from pages.ui.registration_views import Shown
 def recorded() -> Shown:
     found = recording.load("sphere")
     assert found is not None
-    return Shown(found.key, found.view, None, found.geometry, found.results)
+    return Shown.recorded(found)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def computed() -> Shown:
     clouds = [c.points[np.any(c.points != 0, axis=1)] for c in (problem.source, problem.target)]
     geometry = Geometry.of(*clouds, problem, view="v", group="registration", limit=100_000)
     results = tuple(registry.lab("registration").result(problem, m.view) for m in view.members)
-    return Shown("run", view, problem, geometry, results)
+    return Shown("run", view, problem, {"geometry": geometry}, {"results": results})
 
 
 def text(shown: Shown, key: str = "small_report") -> str:
@@ -57,9 +57,10 @@ def test_a_run_of_ones_own_gives_its_report_with_the_scans_notes(computed: Shown
     assert all(note in page for note in computed.notes)
 
 
-def test_a_paused_run_without_results_gets_them_for_the_report(computed: Shown) -> None:
-    waiting = dataclasses.replace(computed, results=())
-    assert computed.results[0]["weak"][0]["sentence"] in text(waiting)
+def test_a_run_that_still_moves_gets_its_results_for_the_report(computed: Shown) -> None:
+    moving = dataclasses.replace(computed, view=dataclasses.replace(computed.view, state=State.RUNNING))
+    assert moving.results == ()
+    assert computed.results[0]["weak"][0]["sentence"] in text(moving)
 
 
 @pytest.mark.parametrize("installed", [False, True])
@@ -68,4 +69,4 @@ def test_rerun_is_offered_where_it_is_installed_and_the_scans_are_at_hand(
 ) -> None:
     monkeypatch.setattr(rerun_export, "is_available", lambda: installed)
     extensions = [[offer.extension for offer in report.downloads(s)] for s in (recorded, computed)]
-    assert extensions == [["html", "html"], ["html", "html"] + ["rrd"] * installed]
+    assert extensions == [["html", "html"], ["html", "html"] + ["rrd"] * installed + ["ply"]]

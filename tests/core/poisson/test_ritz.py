@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,16 @@ def test_cg_stays_below_the_chebyshev_bound() -> None:
     bound = ritz.chebyshev_bound(condition, view.k) * error[0]
     assert (error <= bound * (1 + 1e-9)).all()
     assert ritz.chebyshev_bound(1.0, np.array([0, 1])).tolist() == [2.0, 0.0]
+    assert ritz.chebyshev_bound(np.inf, np.array([0, 9])).tolist() == [2.0, 2.0]
+
+
+def test_a_ritz_value_below_zero_leaves_no_condition_number() -> None:
+    # T = [[1, 2], [2, 1]] has the eigenvalues 3 and −1
+    view = record("box", n=4, stop=2)
+    given = {"alpha": np.array([np.nan, 1.0, -1.0 / 3.0]), "beta": np.array([np.nan, 4.0, 0.0])}
+    view = dataclasses.replace(view, scalars={**view.scalars, **given})
+    assert ritz.ritz_values(*ritz.coefficients(view)).tolist() == pytest.approx([-1.0, 3.0])
+    assert ritz.condition_estimate(view) == np.inf
 
 
 def test_nothing_to_say_before_the_first_step() -> None:
