@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-
 import numpy as np
 import streamlit as st
 
@@ -25,6 +23,7 @@ from pages.ui.matrices import matrix_panels
 from pages.ui.pose import pose_panel
 from pages.ui.registration_views import DISPLAY_POINTS, GROUP, Shown, visible
 from pages.ui.scan_controls import use_as_start
+from pages.ui.status import finding
 
 #: What the source's points can be coloured by: residual, or what each point adds to a direction.
 RESIDUAL = "residual"
@@ -36,7 +35,7 @@ def compare_tab(shown: Shown) -> None:
     live = {"group": GROUP, "run": shown.run}
     points = convergence.FINAL_POINTS
     if len(members) == 2:
-        st.html(f'<div class="it-finding">{_difference(members)}</div>')
+        finding([_difference(members)])
     left, middle, right = st.columns(3)
     with left:
         components.live_figure(
@@ -81,14 +80,14 @@ def _inner_solve(shown: Shown, members: list[MemberView]) -> None:
 def _difference(members: list[MemberView]) -> str:
     """Say where the curves part and how they end."""
     a, b = members
-    names = [html.escape(m.recipe.method_spec.title) for m in members]
+    names = [m.recipe.method_spec.title for m in members]
     found = compare(a.view, b.view, "rmse")
     counts = [int(m.view.k[-1]) for m in members]
     ends = (
         f"{counts[0]} and {counts[1]} iterations, {a.view.seconds[-1]:.3g} s and {b.view.seconds[-1]:.3g} s"
     )
     if found.equal:
-        return f"<p>{names[0]} and {names[1]} have the same RMSE at every iterate they share; {ends}.</p>"
+        return f"{names[0]} and {names[1]} have the same RMSE at every iterate they share; {ends}."
     lead = (
         f"{names[0]} has the smaller RMSE for the first time at k = {found.first_lead}"
         if found.first_lead is not None
@@ -96,7 +95,7 @@ def _difference(members: list[MemberView]) -> str:
     )
     crossings = ", ".join(str(k) for k in found.crossings[:8])
     changed = f"; the leader changes at k = {crossings}" if crossings else ""
-    return f"<p>{lead}{changed}. Final RMSE: {found.final_ratio:.4g} times that of {names[1]}; {ends}.</p>"
+    return f"{lead}{changed}. Final RMSE: {found.final_ratio:.4g} times that of {names[1]}; {ends}."
 
 
 def matrices_tab(shown: Shown, k: int | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from pages.ui import components
 from pages.ui.controls import choice
 from pages.ui.look import Look
 from pages.ui.optimizer_controls import catch_up, put
-from pages.ui.status import seconds_text
+from pages.ui.status import finding, seconds_text
 
 GROUP = "optimizers"
 #: Heights [px] of the landscape, of the loss and of the two charts below it.
@@ -175,7 +174,7 @@ def draw_live(
         if k is not None and not shown.moving:
             st.query_params["k"] = str(k)
     with words:
-        st.html(_words(shown))
+        _words(shown)
     with numbers:
         _draw_numbers(shown)
     rests_at = k if k is not None else start if start is not None else int(ks[-1])
@@ -229,15 +228,13 @@ def _places(member: MemberView) -> np.ndarray[Any, np.dtype[np.float64]]:
     return column
 
 
-def _words(shown: Shown) -> str:
+def _words(shown: Shown) -> None:
     """Say how the race went, in sentences with numbers."""
     if shown.moving:
-        waiting = "Who arrived where stands here when the race is over."
-        return f'<div class="it-finding" aria-live="polite"><p class="it-muted">{waiting}</p></div>'
+        finding((), ["Who arrived where stands here when the race is over."])
+        return
     sentences = shown.cached("words", lambda: race_sentences(shown.members, shown.problem))
-    failed = [m for m in shown.members if roster.tone(m) == "failed"]
-    body = "".join(f"<p>{html.escape(s)}</p>" for s in sentences)
-    return f'<div class="it-finding{" it-weak" if failed else ""}" aria-live="polite">{body}</div>'
+    finding(sentences, warns=any(roster.tone(m) == "failed" for m in shown.members))
 
 
 @dataclass(frozen=True, slots=True)

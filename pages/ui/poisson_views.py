@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ from pages.figures import poisson as figures
 from pages.ui import components
 from pages.ui.controls import choice
 from pages.ui.look import Look
-from pages.ui.status import member_sentence, seconds_text
+from pages.ui.status import finding, member_sentence, seconds_text
 
 GROUP = "poisson"
 #: What the fields may show, and what the numbers are.
@@ -216,7 +215,7 @@ def draw_live(
         if k is not None and not shown.moving:
             st.query_params["k"] = str(k)
     with words:
-        st.html(_words(shown))
+        _words(shown)
     with numbers:
         _draw_numbers(shown, selection)
     if shown.moving:
@@ -265,11 +264,11 @@ def known_spectrum(shown: Shown) -> Array | None:
     return values[values > 1e-12 * values[-1]]
 
 
-def _words(shown: Shown) -> str:
+def _words(shown: Shown) -> None:
     """Say how the race went, in sentences with numbers."""
     if shown.moving:
-        waiting = "Who needed what stands here when the race is over."
-        return f'<div class="it-finding" aria-live="polite"><p class="it-muted">{waiting}</p></div>'
+        finding((), ["Who needed what stands here when the race is over."])
+        return
     members, names = shown.members, figures.labels(shown.members)
     reached = [(m, n) for m, n in zip(members, names, strict=True) if m.view.status is Status.CONVERGED]
     parts = [
@@ -282,10 +281,7 @@ def _words(shown: Shown) -> str:
         f"{member_sentence(m)}." for m in members if m.view.status not in (Status.CONVERGED, Status.RUNNING)
     ]
     muted += [*getattr(shown.problem, "notes", ())]
-    body = "".join(f"<p>{html.escape(s)}</p>" for s in sentences)
-    body += "".join(f'<p class="it-muted">{html.escape(s)}</p>' for s in muted)
-    failed = any(figures.tone(m) == "failed" for m in members)
-    return f'<div class="it-finding{" it-weak" if failed else ""}" aria-live="polite">{body}</div>'
+    finding(sentences, muted, warns=any(figures.tone(m) == "failed" for m in members))
 
 
 def _seconds(member: MemberView) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import Self
 
@@ -26,6 +25,7 @@ from pages.ui import components
 from pages.ui.explain import claim_card
 from pages.ui.look import Look
 from pages.ui.session import LabState
+from pages.ui.status import finding
 
 LAB = "registration"
 #: Cursor group of the page.
@@ -129,7 +129,7 @@ def draw_live(
         if k is not None and not moving:
             st.query_params["k"] = str(k)
     with words:
-        st.html(_words(shown))
+        _words(shown)
     with numbers:
         _draw_numbers(shown, members, convergence.LIVE_POINTS if moving else convergence.FINAL_POINTS)
     return None if moving else int(ks[-1]) if k is None else k
@@ -183,20 +183,16 @@ def _draw_numbers(shown: Shown, members: Sequence[MemberView], points: int) -> N
     )
 
 
-def _words(shown: Shown) -> str:
+def _words(shown: Shown) -> None:
     """Say what was found, in sentences with numbers."""
     if not shown.results:
-        waiting = "What was found stands here when the run has ended."
-        return f'<div class="it-finding" aria-live="polite"><p class="it-muted">{waiting}</p></div>'
-    first = shown.results[0]
-    weak = first["weak"]
+        finding((), ["What was found stands here when the run has ended."])
+        return
+    weak = shown.results[0]["weak"]
     sentences = [direction["sentence"] for direction in weak] or [NOTHING_WEAK]
-    body = "".join(f"<p>{html.escape(s)}</p>" for s in sentences)
     if weak:
-        body += f"<p>{html.escape(_what_helps(shown))}</p>"
-    body += "".join(f'<p class="it-muted">{html.escape(s)}</p>' for s in _fit_sentences(shown))
-    tone = " it-weak" if weak else ""
-    return f'<div class="it-finding{tone}" aria-live="polite">{body}</div>'
+        sentences.append(_what_helps(shown))
+    finding(sentences, _fit_sentences(shown), warns=bool(weak))
 
 
 def _what_helps(shown: Shown) -> str:

@@ -21,6 +21,7 @@ from pages.ui import components
 from pages.ui.controls import choice, parameter_controls
 from pages.ui.live import is_moving, live_panel
 from pages.ui.session import LabState, current_run, lab_state, owner, uploads
+from pages.ui.status import finding
 
 LAB = "registration"
 #: Problems that are sequences, what places their scans, and the cursor group of the player.
@@ -159,7 +160,7 @@ def _draw(state: LabState, view: RunView, problem: ScanSequence) -> None:
     )
     done, total = int(trace.k[-1]) + 1, len(problem)
     st.progress(min(1.0, done / total), text=f"{done} of {total} scans placed")
-    st.html(f'<div class="it-finding" aria-live="polite">{_words(found, view)}</div>')
+    _words(found, view)
     left, middle, right = st.columns(3)
     points = convergence.LIVE_POINTS
     with left:
@@ -182,9 +183,10 @@ def _draw(state: LabState, view: RunView, problem: ScanSequence) -> None:
         st.caption(note)
 
 
-def _words(found: dict[str, Any] | None, view: RunView) -> str:
+def _words(found: dict[str, Any] | None, view: RunView) -> None:
     if found is None:
-        return '<p class="it-muted">Errors of the path stand here when the run has ended.</p>'
+        finding((), ["Errors of the path stand here when the run has ended."])
+        return
     share = found["degeneracy"]["weak_share"]
     weak = [f"{name} in {100 * s:.0f} % of the scans" for name, s in share.items() if s > 0]
     seconds = float(view.members[0].view.seconds[-1])
@@ -202,4 +204,4 @@ def _words(found: dict[str, Any] | None, view: RunView) -> str:
     if found["rte"] is not None:
         sentences.append(f"Relative translation error (RTE) {found['rte']:.2g} % over segments.")
     sentences.append("Weakly held: " + (", ".join(weak) if weak else "no motion in any scan") + ".")
-    return "".join(f"<p>{sentence}</p>" for sentence in sentences)
+    finding(sentences)

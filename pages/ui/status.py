@@ -122,3 +122,16 @@ def status_line(tone: str, sentence: str) -> None:
         f'<div class="it-status" role="status" aria-live="polite"><span class="it-dot it-{tone}"></span>'
         f"<span>{html.escape(sentence)}</span></div>"
     )
+
+
+def finding(sentences: Sequence[str], quiet: Sequence[str] = (), *, warns: bool = False) -> None:
+    """Draw what was found, in sentences; screen readers hear it when it changes.
+
+    Parameters
+    ----------
+    quiet : what stands below in a fainter colour.
+    warns : whether it is something to be careful about.
+    """
+    body = "".join(f"<p>{html.escape(s)}</p>" for s in sentences)
+    body += "".join(f'<p class="it-muted">{html.escape(s)}</p>' for s in quiet)
+    st.html(f'<div class="it-finding{" it-weak" if warns else ""}" aria-live="polite">{body}</div>')

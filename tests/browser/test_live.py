@@ -149,6 +149,7 @@ class TestARun:
         wait_for(lambda: newest(page) > paused + 12)
         control(page, "stop").click()
         expect(status(page)).to_contain_text("Stopped")
+        page.wait_for_timeout(500)
         stopped = newest(page)
         page.wait_for_timeout(600)
         assert newest(page) == stopped
