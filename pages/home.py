@@ -13,7 +13,7 @@ from pages.figures import recording
 from pages.figures.recording import Recording
 from pages.figures.thumbnail import curves
 from pages.ui import components
-from pages.ui.explain import experiment_query, experiments, verdict_chip
+from pages.ui.explain import experiment_query, experiments, page_of, verdict_chip
 from pages.ui.registration_views import mount_poses
 
 HERO = "corridor"
@@ -47,7 +47,7 @@ def card(experiment: ExperimentSpec) -> None:
             f'<p class="it-muted">{html.escape(experiment.source)}</p>'
         )
         st.page_link(
-            f"{experiment.lab}.py",
+            f"{page_of(experiment)}.py",
             label="Open and compute it now",
             icon=":material/arrow_forward:",
             query_params=experiment_query(experiment),

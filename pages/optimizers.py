@@ -12,11 +12,15 @@ from pages.ui.frame import heading, open_tab
 from pages.ui.live import engine_controls, live_panel
 from pages.ui.look import draw_claim
 from pages.ui.optimizer_controls import (
+    DEFAULT_PROBLEM,
+    FIRST,
     LAB,
     OUT_OF_DATE,
     SET_BY_US,
     first_query,
     ignored_in_link,
+    landscapes,
+    methods,
     optimizer_controls,
 )
 from pages.ui.optimizer_maps import phase_tab, starts_tab, tuning_tab
@@ -39,7 +43,7 @@ with st.sidebar:
     asked = optimizer_controls()
     engine = engine_controls()
 if state.ignored is None:
-    state.ignored = ignored_in_link(query)
+    state.ignored = ignored_in_link(query, landscapes(), DEFAULT_PROBLEM, methods(), FIRST)
 follow_controls(state, asked.recipes, engine, recorded=False, from_link=True, at_once=True)
 pending = pending_run(state)
 if pending is not None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from core import registry
 from pages.ui.session import current_run, lab_state
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
@@ -22,6 +21,9 @@ LAB_PAGES = {
     "optimizers": st.Page(
         "optimizers.py", title="Optimizers", icon=":material/trending_down:", url_path="optimizers"
     ),
+    "training": st.Page(
+        "training.py", title="Training networks", icon=":material/neurology:", url_path="training"
+    ),
 }
 HOME = st.Page("home.py", title="Gallery", icon=":material/grid_view:", url_path="gallery", default=True)
 ABOUT = st.Page("about.py", title="Methods and limits", icon=":material/info:", url_path="about")
@@ -36,7 +38,7 @@ for key, lab_page in LAB_PAGES.items():
             with st.sidebar:
                 st.page_link(
                     lab_page,
-                    label=f"{registry.lab(key).title}: {run.view().state.value}",
+                    label=f"{lab_page.title}: {run.view().state.value}",
                     icon=":material/play_circle:",
                 )
 

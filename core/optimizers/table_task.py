@@ -14,7 +14,7 @@ from core.io.tabular import Table
 from core.iterate import Array, Preparation, Progress
 from core.optimizers.digits import split
 from core.optimizers.tasks import TRAIN_SHARE, Batches, classification, parts
-from core.optimizers.training import TRAINING_SCALARS, Training, network_training
+from core.optimizers.training import TRAINING_SCALARS, Target, Training, network_training
 from core.registry import param, problem
 
 #: Rows below which a held-out part says nothing; classes above which a target is no class.
@@ -83,11 +83,14 @@ class TableTask(Batches):
         settings = {**self.settings(), "notes": notes}
         if is_class:
             classes = int(labels.max()) + 1
+            settings["target"] = Target(self.target, class_names(table, at, targets))
             network = mlp([inputs.shape[1], *hidden, classes], "tanh")
             return classification(network, parts(inputs, labels, train, held_out), seed, classes, **settings)
         _check_spread(table.name, self.target, targets, train)
         network = mlp([inputs.shape[1], *hidden, 1], "tanh")
-        scaled = (targets - targets[train].mean()) / targets[train].std()
+        mean, scale = float(targets[train].mean()), float(targets[train].std())
+        scaled = (targets - mean) / scale
+        settings["target"] = Target(self.target, mean=mean, scale=scale)
         data = parts(inputs, scaled, train, held_out)
         return network_training(network, half_squared_error, *data, seed, **settings)
 
@@ -145,10 +148,15 @@ def as_classes(table: Table, at: int, targets: Array) -> NDArray[np.int64]:
             "target", f"at most {MOST_CLASSES} classes", f"{len(known):,} in {column}", "take task=regression"
         )
     if counts.min() < 2:
-        value = known[int(counts.argmin())]
-        text = table.categories[at][int(value)] if table.categories[at] else f"{value:g}"
+        text = class_names(table, at, targets)[int(counts.argmin())]
         raise InputError("target", "two rows or more of every class", f"one with {column} = {text}")
     return labels.astype(np.int64)
+
+
+def class_names(table: Table, at: int, targets: Array) -> tuple[str, ...]:
+    """Return what the classes of `as_classes` are called: the column's texts, or its numbers."""
+    texts = table.categories[at]
+    return tuple(texts[int(value)] if texts else f"{value:g}" for value in np.unique(targets))
 
 
 def features(

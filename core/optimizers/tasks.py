@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.errors import InputError
 from core.iterate import Array, Preparation, Progress
 from core.optimizers import digits
-from core.optimizers.training import TRAINING_SCALARS, Training, network_training
+from core.optimizers.training import TRAINING_SCALARS, Target, Training, network_training
 from core.registry import inherited, param, problem
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ TRAIN_SHARE = 0.7
 CHARACTERS, CONTEXT, MEASURED_TEXTS = 300_000, 32, 128
 #: Angles of the four sources of `RotatedDigits` [degrees].
 ANGLES = (-45.0, -15.0, 15.0, 45.0)
+DIGIT = Target("digit", tuple("0123456789"))
 
 
 #: (inputs, targets) of the samples to train on and of those held out.
@@ -142,7 +143,8 @@ class DigitsMlp(Digits):
 
         yield Progress("making the images")
         network = mlp([64, *[self.width] * self.depth, 10], self.activation)
-        return classification(network, self.data(seed, flat=True), seed, 10, **self.settings())
+        data = self.data(seed, flat=True)
+        return classification(network, data, seed, 10, target=DIGIT, **self.settings())
 
 
 @problem(
@@ -162,7 +164,8 @@ class DigitsCnn(Digits):
         from core.optimizers.networks import cnn
 
         yield Progress("making the images")
-        return classification(cnn(), self.data(seed, flat=False), seed, 10, **self.settings())
+        data = self.data(seed, flat=False)
+        return classification(cnn(), data, seed, 10, target=DIGIT, **self.settings())
 
 
 @problem(
@@ -194,7 +197,7 @@ class RotatedDigits(Batches):
             ).pixels
         data = parts(standardised(pixels, train).reshape(-1, 64), images.labels, train, held_out)
         network = mlp([64, 48, 10], "tanh")
-        return classification(network, data, seed, 10, domains=domains, **self.settings())
+        return classification(network, data, seed, 10, domains=domains, target=DIGIT, **self.settings())
 
 
 @problem(
@@ -225,15 +228,18 @@ class CharLm(Batches):
         from core.optimizers.networks import transformer
 
         yield Progress("reading the text")
-        codes, vocabulary = text_codes()
+        codes, characters = text_codes()
         pieces = (len(codes) - 1) // CONTEXT
         inputs = codes[: pieces * CONTEXT].reshape(pieces, CONTEXT)
         targets = codes[1 : pieces * CONTEXT + 1].reshape(pieces, CONTEXT)
         at = round(0.9 * pieces)
         train, held_out = np.arange(at), np.arange(at, min(pieces, at + MEASURED_TEXTS))
-        network = transformer(vocabulary, CONTEXT, self.width)
+        network = transformer(len(characters), CONTEXT, self.width)
         data = parts(inputs, targets, train, held_out)
-        return classification(network, data, seed, vocabulary, measured=MEASURED_TEXTS, **self.settings())
+        return classification(
+            network, data, seed, len(characters), measured=MEASURED_TEXTS,
+            target=Target("character", characters), **self.settings(),
+        )  # fmt: skip
 
 
 @problem(
@@ -265,11 +271,11 @@ class DpRegression:
         )  # fmt: skip
 
 
-def text_codes() -> tuple[NDArray[np.int64], int]:
-    """Return Python's help texts as numbers of characters, and how many characters there are."""
+def text_codes() -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return Python's help texts as numbers of characters, and the characters."""
     from pydoc_data.topics import topics
 
     text = "\n".join(topics[name] for name in sorted(topics))[:CHARACTERS]
     known = sorted(set(text))
     code = {character: i for i, character in enumerate(known)}
-    return np.array([code[character] for character in text], dtype=np.int64), len(known)
+    return np.array([code[character] for character in text], dtype=np.int64), tuple(known)

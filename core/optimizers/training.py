@@ -143,6 +143,23 @@ def check_hessian_size(n: int) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a network is to tell, in the user's words and units.
+
+    Attributes
+    ----------
+    name : of the class or number.
+    classes : what each class is called; empty for a number.
+    mean, scale : of a number; the network's own target is (number − mean) / scale.
+    """
+
+    name: str = "target"
+    classes: tuple[str, ...] = ()
+    mean: float = 0.0
+    scale: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Training(Landscape):
     """A network to train.
@@ -158,6 +175,7 @@ class Training(Landscape):
     measured : training samples that a measurement looks at, from the first.
     classes : of a classification; 0 = regression.
     domains : (N,) source of each training sample, where there are several.
+    target : what the classes or numbers are.
     notes : sentences on what was assumed or left out.
     """
 
@@ -170,6 +188,7 @@ class Training(Landscape):
     measured: int = 100_000
     classes: int = 0
     domains: NDArray[np.int64] | None = None
+    target: Target = Target()
     notes: tuple[str, ...] = field(default=())
 
     @property

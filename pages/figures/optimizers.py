@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,14 @@ from pages.figures.roster import indices, tone
 from pages.figures.style import FigureDict
 
 #: What the x axis may show: key → axis title.
-X_AXES = {"steps": "step k", "evaluations": "evaluations of f or its gradient", "seconds": "CPU time [s]"}
+X_AXES = {
+    "steps": "step k",
+    "evaluations": "evaluations of f or its gradient",
+    "passes": "passes over the training data",
+    "seconds": "CPU time [s]",
+}
+#: Those of a landscape, and those of a training, whose gradients are of more or fewer samples.
+LANDSCAPE_AXES, TRAINING_AXES = ("steps", "evaluations", "seconds"), ("steps", "passes", "seconds")
 #: Points of a curve while a run is live, and when it stands.
 LIVE_POINTS, FINAL_POINTS = 250, 1200
 #: Names short enough for a legend of six.
@@ -58,7 +65,14 @@ def x_values(member: MemberView, x_axis: str) -> NDArray[Any]:
     """Return the column that the x axis shows."""
     if x_axis == "evaluations":
         return evaluations(member)
+    if x_axis == "passes":
+        return passes(member)
     return member.view.seconds if x_axis == "seconds" else member.view.k
+
+
+def passes(member: MemberView) -> Array:
+    """Return how often a training has gone through all its data, forwards and back."""
+    return np.asarray(member.view.work["units"]) / 2.0
 
 
 def gap(member: MemberView, landscape: Landscape) -> Array:
@@ -81,18 +95,21 @@ def race(
     *,
     log: bool = True,
     legend: bool = True,
+    sparse: bool = False,
 ) -> FigureDict:
     """Draw one curve a method, and a mark where it ended.
 
     Parameters
     ----------
     columns : the numbers of each method, one for each of its iterates.
+    sparse : recorded now and then: lines go on through what is missing.
     """
     data, ends = [], []
     for member, name, index, column in zip(members, labels(members), indices(members), columns, strict=True):
         y = np.where(np.isfinite(column) & ((column > 0) | (not log)), column, np.nan)
         x = np.asarray(x_values(member, x_axis), dtype=float)
-        keep = decimate(x, y, points)
+        there = np.flatnonzero(np.isfinite(y)) if sparse else np.arange(len(y))
+        keep = there[decimate(x[there], y[there], points)]
         data.append(
             {
                 "type": "scatter", "mode": "lines" if len(keep) > 1 else "markers", "x": x[keep],
@@ -117,8 +134,27 @@ def race(
     return style.figure(data, {"title": {"text": X_AXES[x_axis]}}, scale)
 
 
-def standings_payload(members: Sequence[MemberView], *, group: str, points: int, ended: bool) -> bytes:
-    """Encode the table of ``assets/standings.js``: numbers of every method over k."""
+def recorded(member: MemberView) -> dict[str, NDArray[Any]]:
+    """Return every recorded number of a method, and its evaluations."""
+    return dict(member.view.scalars) | {"evaluations": evaluations(member)}
+
+
+def standings_payload(
+    members: Sequence[MemberView],
+    *,
+    group: str,
+    points: int,
+    ended: bool,
+    columns: Sequence[Mapping[str, str]] = COLUMNS,
+    read: Callable[[MemberView], Mapping[str, NDArray[Any]]] = recorded,
+) -> bytes:
+    """Encode the table of ``assets/standings.js``: numbers of every method over k.
+
+    Parameters
+    ----------
+    columns : of the table, k first.
+    read : returns the numbers of a method, each with a value for every iterate.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     heads: list[Mapping[str, Any]] = []
     for number, (member, name, index) in enumerate(
@@ -126,12 +162,12 @@ def standings_payload(members: Sequence[MemberView], *, group: str, points: int,
     ):
         view = member.view
         keep = decimate(view.k.astype(float), view.scalars["loss"], points)
-        columns = dict(view.scalars) | {"evaluations": evaluations(member)}
+        numbers = read(member)
         arrays[f"{number}.k"] = view.k[keep].astype(np.int32)
-        for column in COLUMNS[1:]:
-            values = np.asarray(columns[column["key"]], dtype=float)[keep]
+        for column in columns[1:]:
+            values = np.asarray(numbers[column["key"]], dtype=float)[keep]
             arrays[f"{number}.{column['key']}"] = values
         # all steps made is how most descents end: no reason to mark them
         how = "" if tone(member) == "limit" else tone(member)
         heads.append({"title": name, "index": index, "ended": ended or view.status.terminal, "tone": how})
-    return pack(arrays, {"group": group, "members": heads, "columns": COLUMNS})
+    return pack(arrays, {"group": group, "members": heads, "columns": list(columns)})

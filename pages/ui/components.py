@@ -68,6 +68,7 @@ _table = _component("table", "readout", "table")
 _standings = _component("standings", "standings", "standings")
 _fields = _component("fields", "field_view", "fields", FIELD_HEIGHT)
 _newest_fields = _component("newest_fields", "field_view", "newest")
+_answers = _component("answers", "answers", "answers", FIELD_HEIGHT)
 _painter = _component("painter", "mask_painter", "painter", FIELD_HEIGHT)
 
 
@@ -272,6 +273,11 @@ def painter(key: str, payload: bytes, on_painted: Callable[[Any], None]) -> None
 def standings(key: str, payload: bytes, rows: int) -> None:
     """Mount the table of who stands where at the cursor (`pages.figures.poisson.standings_payload`)."""
     _standings(key=key, data=payload, height=TABLE_ROW_HEIGHT * (rows + 1) + 6)
+
+
+def answers(key: str, payload: bytes) -> None:
+    """Mount samples with what each network takes them for (`pages.figures.network_training`)."""
+    _answers(key=key, data=payload, height="content")
 
 
 def _nothing() -> None:

@@ -18,6 +18,13 @@ METHOD_SLOTS = {
     "poisson": ("m", "m2", "m3", "m4", "m5", "m6"),
     "optimizers": ("m", "m2", "m3", "m4", "m5", "m6"),
 }
+#: Pages beside a lab's main one: title and what stands below it.
+MORE_PAGES = {
+    "training": (
+        "Training networks",
+        "One network, the same data and batches for all optimizers: watch what each has learnt at every step",
+    )
+}
 _CHIPS = {Verdict.HOLDS: "it-holds", Verdict.DOES_NOT_HOLD: "it-fails", Verdict.NOT_SHOWABLE: ""}
 
 
@@ -43,25 +50,33 @@ def claim_card(experiment: ExperimentSpec, finding: Finding, when: str) -> None:
             st.markdown(experiment.explanation)
 
 
-def experiments_popover(lab: str) -> None:
-    """Offer the lab's prepared comparisons as links."""
+def experiments_popover(lab: str, page: str) -> None:
+    """Offer the prepared comparisons of a lab's page as links."""
     with st.popover("Experiments", icon=":material/science:"):
-        for experiment in experiments(lab):
+        for experiment in experiments(lab, page):
             st.page_link(
-                f"{lab}.py",
+                f"{page}.py",
                 label=experiment.question,
                 query_params=experiment_query(experiment),
                 help=experiment.claim,
             )
 
 
-def experiments(lab: str) -> list[ExperimentSpec]:
-    """Return the lab's experiments that its page can race; the command line runs the others."""
+def page_of(experiment: ExperimentSpec) -> str:
+    """Return the page that computes an experiment: its lab's, or the one that trains networks."""
+    kind = registry.problem_spec(experiment.lab, experiment.problem).kind
+    return "training" if kind == "training" else experiment.lab
+
+
+def experiments(lab: str, page: str = "") -> list[ExperimentSpec]:
+    """Return the lab's experiments that its pages can race, or those of one page.
+
+    The command line runs the others.
+    """
     return [
         e
         for e in registry.experiments(lab)
-        if registry.problem_spec(lab, e.problem).kind != "training"
-        and all(registry.method_spec(lab, m).kind == "solver" for m in e.methods)
+        if page in ("", page_of(e)) and all(registry.method_spec(lab, m).kind == "solver" for m in e.methods)
     ]
 
 
@@ -90,14 +105,14 @@ def how_it_works(recipes: Sequence[Recipe]) -> None:
         method_explanation(spec)
 
 
-def claims(lab: str) -> None:
-    """Draw what is claimed in a lab, each with the link that computes it."""
+def claims(lab: str, page: str = "") -> None:
+    """Draw what is claimed on a page of a lab, each with the link that computes it."""
     st.subheader("What is claimed")
-    for experiment in experiments(lab):
+    for experiment in experiments(lab, page or lab):
         with st.container(border=True):
             st.html(f'<p class="it-card-title">{html.escape(experiment.title)}</p>{_claim(experiment)}')
             st.page_link(
-                f"{lab}.py", label="Compute it now", icon=":material/arrow_forward:",
+                f"{page_of(experiment)}.py", label="Compute it now", icon=":material/arrow_forward:",
                 query_params=experiment_query(experiment),
             )  # fmt: skip
 

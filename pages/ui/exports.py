@@ -40,7 +40,12 @@ def file_name(recipe: Recipe, extension: str) -> str:
 
 
 def link(recipes: Sequence[Recipe], shared: Collection[str] | None = None) -> str:
-    """Return the address of the page with everything that differs from the defaults.
+    """Return the address of the page with everything that differs from the defaults; see `query`."""
+    return f"{(st.context.url or '').split('?')[0]}?{urlencode(query(recipes, shared))}"
+
+
+def query(recipes: Sequence[Recipe], shared: Collection[str] | None = None) -> dict[str, str]:
+    """Return the parameters of that address.
 
     Parameters
     ----------
@@ -48,23 +53,22 @@ def link(recipes: Sequence[Recipe], shared: Collection[str] | None = None) -> st
     """
     first = recipes[0]
     slots = METHOD_SLOTS[first.lab]
-    query: dict[str, object] = {"p": first.problem}
-    query |= dict(zip(slots, [r.method for r in recipes] + ["none"] * len(slots), strict=False))
+    found: dict[str, object] = {"p": first.problem}
+    found |= dict(zip(slots, [r.method for r in recipes] + ["none"] * len(slots), strict=False))
     for parameter in first.problem_spec.parameters:
         value = first.problem_params[parameter.name]
         if parameter.form != "file" and value != parameter.default:
-            query[f"p.{parameter.name}"] = value
+            found[f"p.{parameter.name}"] = value
     once = set(first.method_params) if shared is None else set(shared)
     for prefix, recipe in zip(slots, recipes, strict=False):
         known = once if prefix != slots[0] else set()
         for parameter in recipe.method_spec.parameters:
             value = recipe.method_params[parameter.name]
             if parameter.name not in known and value != parameter.default:
-                query[f"{prefix}.{parameter.name}"] = value
+                found[f"{prefix}.{parameter.name}"] = value
     if first.seed:
-        query["seed"] = first.seed
-    base = st.context.url or ""
-    return f"{base.split('?')[0]}?{urlencode(query)}"
+        found["seed"] = first.seed
+    return {key: str(value) for key, value in found.items()}
 
 
 def link_popover(recipes: Sequence[Recipe], shared: Collection[str] | None = None) -> None:

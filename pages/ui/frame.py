@@ -23,20 +23,23 @@ def heading(
     *,
     shared: Collection[str] | None = None,
     offers: Sequence[exports.Download] = (),
+    page: str = "",
 ) -> None:
-    """Draw a lab's title, its menus, and what of the address was not understood.
+    """Draw a page's title, its menus, and what of the address was not understood.
 
     Parameters
     ----------
     shared : see `exports.link`.
     offers : files beside those that every run gives.
+    page : a page of the lab beside its main one.
     """
     spec = registry.lab(lab)
+    title, tagline = explain.MORE_PAGES.get(page, (spec.title, spec.tagline))
     head, actions = st.columns([5, 2], vertical_alignment="center")
     with head:
-        st.html(f'<h1 class="it-title">{spec.title}</h1><p class="it-tagline">{spec.tagline}.</p>')
+        st.html(f'<h1 class="it-title">{title}</h1><p class="it-tagline">{tagline}.</p>')
     with actions, st.container(horizontal=True, horizontal_alignment="right"):
-        explain.experiments_popover(lab)
+        explain.experiments_popover(lab, page or lab)
         if recipes:
             exports.link_popover(recipes, shared)
         exports.export_popover(shown.members if shown else (), offers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -21,8 +21,10 @@ from pages.ui.explain import METHOD_SLOTS
 LAB = "optimizers"
 DEFAULT_PROBLEM = "rosenbrock"
 SLOTS = METHOD_SLOTS[LAB]
+#: Methods of the slots, each with settings.
+Race = tuple[tuple[str, dict[str, Value]], ...]
 #: What races where nothing is asked for, each at a rate that suits the default landscape.
-FIRST: tuple[tuple[str, dict[str, Value]], ...] = (
+FIRST: Race = (
     ("diffgrad", {"lr": 0.2}),
     ("sgd", {"lr": 2e-4}),
     ("adam", {"lr": 0.2}),
@@ -54,16 +56,16 @@ class Asked:
     notes: tuple[str, ...] = ()
 
 
-def first_query() -> dict[str, str]:
-    """Return the address of the first race."""
-    query = {"p": DEFAULT_PROBLEM}
-    for slot, (method, params) in zip(SLOTS, FIRST, strict=True):
+def first_query(problem: str = DEFAULT_PROBLEM, first: Race = FIRST) -> dict[str, str]:
+    """Return the address of a first race."""
+    query = {"p": problem}
+    for slot, (method, params) in zip(SLOTS, first, strict=True):
         query |= {slot: method, **{f"{slot}.{name}": str(value) for name, value in params.items()}}
     return query
 
 
 def landscapes() -> dict[str, ProblemSpec]:
-    """Return the problems of the page; networks are trained from the command line."""
+    """Return the problems of the page; networks have a page of their own."""
     return {p.key: p for p in registry.problems(LAB) if p.kind != "training"}
 
 
@@ -89,22 +91,53 @@ def catch_up() -> None:
 def optimizer_controls() -> Asked:
     """Draw the sidebar."""
     st.subheader("Landscape")
-    spec = _problem_picker()
+    spec = problem_picker("Landscape", landscapes(), DEFAULT_PROBLEM)
     values = parameter_controls(spec, "p")
-    st.subheader("Optimizers")
-    st.caption("Method, learning rate, settings")
-    chosen, own = _pickers()
-    steps = st.number_input(
-        "Steps", 1, 100_000, None, key=STEPS, bind="query-params", placeholder="as each method has it",
-        help="steps of every method; empty: the number in each method's settings",
-    )  # fmt: skip
+    chosen, own, steps = race_controls(methods(), FIRST)
     with st.expander("Randomness", key="randomness"):
         seed = st.number_input(
             "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params",
             help="of noisy gradients, data and matrices; plain landscapes have nothing random",
         )  # fmt: skip
+    return ask(spec, values, chosen, own, steps, int(seed))
+
+
+def race_controls(
+    specs: Mapping[str, MethodSpec], first: Race
+) -> tuple[dict[str, MethodSpec], dict[str, dict[str, Value]], int | None]:
+    """Draw the pickers of the methods and the number of steps that all of them make.
+
+    Returns
+    -------
+    The chosen methods and their values by slot; the steps, None where each method has its own number.
+    """
+    st.subheader("Optimizers")
+    st.caption("Method, learning rate, settings")
+    chosen, own = _pickers(specs, first)
+    steps = st.number_input(
+        "Steps", 1, 100_000, None, key=STEPS, bind="query-params", placeholder="as each method has it",
+        help="steps of every method; empty: the number in each method's settings",
+    )  # fmt: skip
+    return chosen, own, None if steps is None else int(steps)
+
+
+def ask(
+    spec: ProblemSpec,
+    values: Mapping[str, Value],
+    chosen: Mapping[str, MethodSpec],
+    own: Mapping[str, Mapping[str, Value]],
+    steps: int | None,
+    seed: int,
+    build: Callable[[Recipe], Landscape] = lambda recipe: drain(recipe.build_problem()),
+) -> Asked:
+    """Return what the sidebar asks for; what is wrong with it is said on the page.
+
+    Parameters
+    ----------
+    build : makes the problem of a recipe.
+    """
     try:
-        return _asked(spec, values, chosen, own, steps, int(seed))
+        return _asked(spec, values, chosen, own, steps, seed, build)
     except InputError as error:
         st.error(str(error), icon=":material/error:")
         return Asked()
@@ -117,16 +150,17 @@ def _asked(
     own: Mapping[str, Mapping[str, Value]],
     steps: int | None,
     seed: int,
+    build: Callable[[Recipe], Landscape],
 ) -> Asked:
     wanted = {}
     for slot, method in chosen.items():
-        shared = {STEPS: int(steps)} if steps is not None else {}
+        shared = {STEPS: steps} if steps is not None else {}
         wanted[slot] = make(
             LAB, spec.key, method.key, values, {**own[slot], **shared}, seed, ("?p.", f"?{slot}.")
         )
     if not wanted:
         return Asked()
-    landscape = drain(next(iter(wanted.values())).build_problem())
+    landscape = build(next(iter(wanted.values())))
     notes, able = [], {}
     for slot, recipe in wanted.items():
         built = recipe.build_method()
@@ -140,12 +174,12 @@ def _asked(
     return Asked(tuple(able.values()), tuple(able), landscape, tuple(dict.fromkeys(notes)))
 
 
-def _problem_picker() -> ProblemSpec:
-    specs = landscapes()
+def problem_picker(label: str, specs: Mapping[str, ProblemSpec], default: str) -> ProblemSpec:
+    """Draw the choice of the problem; another one's parameters begin at their defaults."""
     titles = {key: spec.title for key, spec in specs.items()}
     before = st.session_state.get("p.of")
     asked = st.query_params.get("p")
-    spec = specs[choice("Landscape", titles, DEFAULT_PROBLEM, "p", hide=True)]
+    spec = specs[choice(label, titles, default, "p", hide=True)]
     if before is not None and before != spec.key:
         _reset("p", spec, from_link=asked == spec.key)
     st.session_state["p.of"] = spec.key
@@ -167,13 +201,14 @@ def _reset(prefix: str, spec: ProblemSpec | MethodSpec, *, from_link: bool) -> N
             st.session_state[SET_BY_US] = True
 
 
-def _pickers() -> tuple[dict[str, MethodSpec], dict[str, dict[str, Value]]]:
+def _pickers(
+    specs: Mapping[str, MethodSpec], first: Race
+) -> tuple[dict[str, MethodSpec], dict[str, dict[str, Value]]]:
     """Draw six pickers, each with its learning rate and its other settings beside it."""
-    specs = methods()
     titles = {"none": "nothing", **{key: SHORT.get(key, spec.title) for key, spec in specs.items()}}
     chosen: dict[str, MethodSpec] = {}
     values: dict[str, dict[str, Value]] = {}
-    for number, (slot, (default, _)) in enumerate(zip(SLOTS, FIRST, strict=True), 1):
+    for number, (slot, (default, _)) in enumerate(zip(SLOTS, first, strict=True), 1):
         picker, rate, settings = st.columns([12, 8, 4], vertical_alignment="center", gap="xsmall")
         before, asked = st.session_state.get(f"{slot}.of"), st.query_params.get(slot)
         with picker:
@@ -201,16 +236,21 @@ def _rate(spec: MethodSpec) -> Parameter | None:
     return next((p for p in spec.parameters if p.name == RATE), None)
 
 
-def ignored_in_link(query: Mapping[str, str]) -> tuple[str, ...]:
+def ignored_in_link(
+    query: Mapping[str, str],
+    problems: Mapping[str, ProblemSpec],
+    default_problem: str,
+    known: Mapping[str, MethodSpec],
+    first: Race,
+) -> tuple[str, ...]:
     """Say which parts of the address cannot be used."""
     messages = []
     chosen: dict[str, MethodSpec | ProblemSpec] = {}
-    problems, known = landscapes(), methods()
-    asked = query.get("p", DEFAULT_PROBLEM)
+    asked = query.get("p", default_problem)
     if asked not in problems:
         messages.append(f"ignored ?p={asked}: expected one of {', '.join(problems)}")
-    chosen["p"] = problems.get(asked, problems[DEFAULT_PROBLEM])
-    for slot, (default, _) in zip(SLOTS, FIRST, strict=True):
+    chosen["p"] = problems.get(asked, problems[default_problem])
+    for slot, (default, _) in zip(SLOTS, first, strict=True):
         asked = query.get(slot, default)
         if asked in known:
             chosen[slot] = known[asked]

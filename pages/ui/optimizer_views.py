@@ -186,7 +186,7 @@ def _draw_numbers(shown: Shown) -> None:
     points = figures.LIVE_POINTS if shown.moving else figures.FINAL_POINTS
     x_axis = str(
         st.segmented_control(
-            "x axis of the charts", list(figures.X_AXES), default="steps", key="x", bind="query-params",
+            "x axis of the charts", figures.LANDSCAPE_AXES, default="steps", key="x", bind="query-params",
             label_visibility="collapsed", required=True,
         )
     )  # fmt: skip
