@@ -17,7 +17,9 @@ from pages.ui.session import follow_controls, lab_state, pending_run, promote
 from pages.ui.training_controls import (
     DEFAULT_PROBLEM,
     FIRST,
+    empty_sentence,
     first_settings,
+    is_quick,
     tasks,
     trainers,
     training_controls,
@@ -47,7 +49,7 @@ if state.ignored is None:
     state.ignored = ignored_in_link(
         query, tasks(), DEFAULT_PROBLEM, trainers(query.get("p", DEFAULT_PROBLEM)), FIRST
     )
-follow_controls(state, asked.recipes, engine, recorded=False, from_link=True)
+follow_controls(state, asked.recipes, engine, recorded=False, from_link=True, at_once=is_quick(asked))
 pending = pending_run(state)
 if pending is not None:
     pending.join(AT_ONCE)
@@ -74,8 +76,7 @@ def draw(view: RunView, problem: Any) -> None:
 
 
 with bar:
-    empty = "Choose an optimizer to begin."
-    live_panel(state, asked.recipes, shown.view if shown else None, draw, engine, empty=empty)
+    live_panel(state, asked.recipes, shown.view if shown else None, draw, engine, empty=empty_sentence())
 
 with tab:
     if opened == "How it works":

@@ -14,6 +14,8 @@ from core.recipe import Recipe
 from core.registry import MethodSpec, ProblemSpec, Value
 from pages.ui.controls import parameter_controls
 from pages.ui.optimizer_controls import LAB, Asked, Race, ask, problem_picker, race_controls
+from pages.ui.table_controls import ASKED as FROM_TABLE
+from pages.ui.table_controls import table_controls
 
 DEFAULT_PROBLEM = "digits_mlp"
 #: What races where nothing is asked for, each near its best rate there; half of Adam's is diffGrad's control.
@@ -31,6 +33,8 @@ FIRST_SETTINGS = {"steps": "150", "p.evaluate_every": "5"}
 OTHERS = ("lbfgs", "nonlinear_cg", "diff2", "dp_gd")
 #: Tasks whose samples are pictures of 8 × 8.
 PICTURE_TASKS = ("digits_mlp", "digits_cnn", "rotated_digits")
+#: Tasks that are trained on at once when a control changes, and samples up to which they are.
+QUICK, FEW = ("digits_mlp", "rotated_digits", "dp_regression", "table"), 3000
 #: Methods that go through all the data for every value, and the task that has too much of it for that.
 WHOLE, TOO_MUCH = ("nonlinear_cg",), "char_lm"
 
@@ -50,14 +54,28 @@ def training_controls() -> Asked:
     """Draw the sidebar; what it asks for."""
     st.subheader("Task")
     spec = problem_picker("Task", tasks(), DEFAULT_PROBLEM)
-    values: dict[str, Value] = dict(parameter_controls(spec, "p"))
+    values: dict[str, Value] = {}
+    is_table = spec.key == "table"
+    if is_table:
+        values |= table_controls()
+    is_missing = is_table and not values
+    values |= parameter_controls(spec, "p", skip=FROM_TABLE)
     chosen, own, steps = race_controls(trainers(spec.key), FIRST)
     with st.expander("Randomness", key="randomness"):
         seed = st.number_input(
             "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params",
             help="of the data, the first weights and the order of the batches; the same for all methods",
         )  # fmt: skip
+    if is_missing:
+        return Asked()
     return ask(spec, values, chosen, own, steps, int(seed), prepared)
+
+
+def is_quick(asked: Asked) -> bool:
+    """Whether training takes some seconds at most."""
+    training = asked.landscape
+    known = isinstance(training, Training) and len(training.function) <= FEW
+    return known and asked.recipes[0].problem in QUICK
 
 
 def prepared(recipe: Recipe) -> Training:
@@ -81,3 +99,9 @@ def _prepared(problem: str, params: tuple[tuple[str, Value], ...], seed: int) ->
 def first_settings(query: Mapping[str, str]) -> dict[str, str]:
     """Return the address of the first race."""
     return {**query, **FIRST_SETTINGS}
+
+
+def empty_sentence() -> str:
+    """Say what is missing."""
+    is_table = st.session_state.get("p.last") == "table"
+    return "Choose a table, or take the sample." if is_table else "Choose an optimizer to begin."

@@ -171,7 +171,7 @@ def _draw_told(shown: Trainings, k: int | None) -> None:
     name = training.target.name
     components.live_figure(
         "training.told", charts.told(members, values, truth, name), group=GROUP, run=f"{shown.run}.told",
-        title=f"{name.capitalize()} of held-out samples: told against true, where the cursor rests",
+        title=f"Held-out samples: {name} as told against the true one, where the cursor rests",
         cursor=False, height=TOLD_HEIGHT,
     )  # fmt: skip
 

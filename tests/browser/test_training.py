@@ -1,0 +1,89 @@
+"""The page of trainings in a real Chromium: scrub, a table of one's own, phone, themes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from core.optimizers.sample_table import pendulums
+from tests.browser.test_appearance import STREAMLITS_OWN
+
+pytestmark = pytest.mark.browser
+
+TWO = "m=sgd&m.lr=0.03&m2=adam&m3=none&m4=none&m5=none&m6=none&steps=40&p.evaluate_every=10"
+
+
+def open_page(page: Page, address: str, query: str) -> None:
+    page.goto(f"{address}/training?{query}")
+    page.locator(".st-key-training-transport").first.wait_for()
+    expect(page.locator(".it-finding")).to_contain_text("told right")
+
+
+def wrong(page: Page) -> list[int]:
+    """Return how many of the shown digits each network takes for others."""
+    texts = page.locator(".is-answer-legend .is-mono").all_text_contents()
+    return [int(text.split()[0]) for text in texts]
+
+
+def test_what_a_network_has_learnt_goes_back_with_the_cursor(page: Page, address: str) -> None:
+    open_page(page, address, TWO)
+    slider = page.locator(".is-slider").first
+    slider.focus()
+    slider.press("End")
+    expect(page.locator(".is-k").first).to_have_text("k = 40 / 40")
+    expect(page.locator(".is-answer-legend .is-mono").last).to_have_text(re.compile(r"^\d wrong"))
+    learnt = wrong(page)
+    slider.press("Home")
+    expect(page.locator(".st-key-training-standings thead th").first).to_have_text("at k = 0")
+    expect(page.locator(".is-answer-legend .is-mono").last).to_have_text(re.compile(r"^\d\d wrong"))
+    assert all(first > last for first, last in zip(wrong(page), learnt, strict=True))
+    # both begin with the same weights
+    assert len(set(wrong(page))) == 1
+    assert page.locator(".is-answer b.is-wrong").count() == sum(wrong(page))
+
+
+def test_a_table_is_trained_on_and_a_bad_one_leaves_it_in_place(
+    page: Page, address: str, tmp_path: Path
+) -> None:
+    good, bad = tmp_path / "swings.parquet", tmp_path / "bad.csv"
+    pendulums(1, 200).to_parquet(good)
+    bad.write_text("1,2\n3,4\n")
+    page.goto(f"{address}/training?p=table&{TWO}")
+    expect(page.locator(".it-status").first).to_contain_text("Choose a table")
+    sender = page.locator("[data-testid=stFileUploader] input[type=file]")
+    sender.set_input_files(good)
+    expect(page.locator(".it-finding")).to_contain_text("Root mean square error of period_s")
+    expect(page.locator(".it-card")).to_contain_text("swings.parquet")
+    page.locator(".st-key-training-told .js-plotly-plot").wait_for()
+    sender.set_input_files(bad)
+    expect(page.get_by_test_id("stAlert").first).to_contain_text("names of the columns in the first row")
+    expect(page.get_by_test_id("stAlert").first).to_contain_text("swings.parquet stays loaded")
+    expect(page.locator(".it-finding")).to_contain_text("Root mean square error of period_s")
+
+
+def test_nothing_scrolls_sideways_on_a_phone(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_page(page, address, TWO)
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("node => node.scrollWidth <= node.clientWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_of_ours(page: Page, address: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    open_page(page, address, f"{TWO}&k=20")
+    page.wait_for_timeout(700)
+    found = [
+        f"{violation['id']}: {node['html'][:160]}"
+        for violation in Axe().run(page).response["violations"]
+        for node in violation["nodes"]
+        if not any(
+            rule == violation["id"] and (piece in str(node["target"]) or piece in node["html"])
+            for rule, piece in STREAMLITS_OWN
+        )
+    ]
+    assert not found, found
