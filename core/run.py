@@ -80,6 +80,8 @@ class RunView:
     note : the reason of the state in words, where there is one.
     queue_position : 1 = next; 0 = not waiting.
     setup_seconds, active_seconds : preparation; everything since, pauses excluded.
+    members : the methods that take the problem; all of them before that is known, or if none does.
+    left_out : a sentence for each method that refused the problem while others took it.
     """
 
     revision: int
@@ -90,6 +92,7 @@ class RunView:
     setup_seconds: float
     active_seconds: float
     members: tuple[MemberView, ...]
+    left_out: tuple[str, ...] = ()
 
 
 class _Member:
@@ -106,6 +109,7 @@ class _Member:
         self.iterates: Iterator[Iterate] | None = None
         self.seconds = 0.0
         self.done = False
+        self.refusal: Exception | None = None
 
     def pull(self) -> None:
         """Take one iterate; its time goes on the member's own clock."""
@@ -133,6 +137,8 @@ class _Member:
 
 class Run:
     """A run of one or more recipes that pose the same problem.
+
+    A method that refuses the problem is left out while others take it; if none does, the run fails.
 
     Parameters
     ----------
@@ -243,8 +249,10 @@ class Run:
             state, note, progress = self._state, self._note, self._progress
             revision, setup, active = self._revision, self._setup_seconds, self._active_seconds
         position = self._admission.position(self) if state is State.QUEUED else 0
-        members = tuple(MemberView(m.recipe, m.trace.view()) for m in self._members)
-        return RunView(revision, state, note, progress, position, setup, active, members)
+        able = [m for m in self._members if m.refusal is None] or self._members
+        members = tuple(MemberView(m.recipe, m.trace.view()) for m in able)
+        left_out = tuple(_left_out(m) for m in self._members if m not in able)
+        return RunView(revision, state, note, progress, position, setup, active, members, left_out)
 
     def join(self, timeout: float | None = None) -> Run:
         """Wait for the worker to end."""
@@ -330,15 +338,26 @@ class Run:
             for member in self._members:
                 if self._cancel.is_set():
                     return
-                own_start = member.clock()
-                prepare = getattr(member.method, "prepare", None)
-                problem = self._drain(prepare(self.problem)) if prepare else self.problem
-                self._limit_newcomers()
-                if not self._cancel.is_set():
-                    self._call(member, problem)
-                member.trace.setup_seconds = member.clock() - own_start
+                try:
+                    self._prepare_member(member)
+                except (InputError, _RefusedError) as error:
+                    member.refusal, member.done = error, True
         finally:
             self._setup_seconds = time.perf_counter() - start
+        refusals = [m.refusal for m in self._members if m.refusal is not None]
+        if len(refusals) == len(self._members):
+            raise (
+                refusals[0] if len(refusals) == 1 else _RefusedError(" ".join(map(_left_out, self._members)))
+            )
+
+    def _prepare_member(self, member: _Member) -> None:
+        start = member.clock()
+        prepare = getattr(member.method, "prepare", None)
+        problem = self._drain(prepare(self.problem)) if prepare else self.problem
+        self._limit_newcomers()
+        if not self._cancel.is_set():
+            self._call(member, problem)
+        member.trace.setup_seconds = member.clock() - start
 
     def _limit_newcomers(self) -> None:
         """Limit the threads of libraries that a preparation has imported, if there are new modules."""
@@ -418,3 +437,9 @@ class _TimeLimitError(Exception):
 
 class _RefusedError(ValueError):
     pass
+
+
+def _left_out(member: _Member) -> str:
+    """Say why a method takes no part."""
+    reason = member.refusal.__cause__ if isinstance(member.refusal, _RefusedError) else member.refusal
+    return f"{member.recipe.method_spec.title} is left out: {reason}."

@@ -117,6 +117,11 @@ class UploadStore:
                 shelf.replaced.insert(0, shelf.files.pop(slot))
                 shelf.drop_oldest()
 
+    def empty(self, owner: str, slot: str) -> None:
+        """Take the file out of its slot; it stays on the disk for runs that use it, until room is needed."""
+        with self._lock:
+            self._shelf(owner).retire(slot)
+
     def sweep(self, now: float) -> None:
         """Remove the files of owners who have not been here for `KEEP_SECONDS`."""
         with self._lock:

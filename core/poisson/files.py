@@ -194,8 +194,9 @@ def _read_npz(path: Path) -> Any:
 def _check_size(name: str, rows: int, entries: int) -> None:
     if rows > MAX_ROWS or entries > MAX_ENTRIES:
         raise InputError(
-            name, f"at most {MAX_ROWS} rows and {MAX_ENTRIES} entries", f"{rows} rows, {entries} entries"
-        )
+            name, f"at most {MAX_ROWS:,} rows and {MAX_ENTRIES:,} entries",
+            f"{rows:,} rows, {entries:,} entries",
+        )  # fmt: skip
 
 
 def read_vector(path: Path) -> Array:

@@ -108,7 +108,10 @@ def make_matrix_system(matrix: Any, b: Array, name: str, notes: Sequence[str] = 
         row = int(np.argmin(diagonal))
         raise InputError(name, "a positive diagonal", f"{diagonal[row]:.3g} in row {row + 1}")
     if b.shape != (n,):
-        raise InputError("right-hand side", f"{n} numbers", " × ".join(str(m) for m in b.shape))
+        raise InputError(
+            "right-hand side", f"{n:,} numbers, one a row", " × ".join(f"{m:,}" for m in b.shape),
+            "give one that fits or none",
+        )  # fmt: skip
     if not np.isfinite(b).all():
         raise InputError("right-hand side", "finite numbers", "NaN or infinity")
     A.sort_indices()

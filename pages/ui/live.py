@@ -71,6 +71,8 @@ def live_panel(
             _controls(state, recipes, run, view, engine, key, pending)
         with words:
             _status(state, pending, view, empty, recorded=run is None)
+        for sentence in view.left_out if view is not None else ():
+            st.info(sentence, icon=":material/info:")
         if view is not None:
             draw(view, run.problem if run is not None else None)
         if timer != ((run is not None and is_moving(view)) or pending_run(state) is not None):

@@ -129,8 +129,18 @@ def _files(spec: ProblemSpec) -> dict[str, Value]:
     there = uploads().get(owner())
     found = {name: there[slot] for name, (slot, _, _) in wanted.items() if slot in there}
     if found:
-        scan_card([(name, f"{u.name}, {u.size / 1e6:.2f} MB") for name, u in found.items()])
+        names = {p.name: p.label for p in spec.parameters}
+        scan_card([(names[name], f"{u.name}, {u.size / 1e6:.2f} MB") for name, u in found.items()])
+    if "rhs_file" in found:
+        st.button(
+            "Remove the right-hand side", icon=":material/close:", key="rhs.remove", on_click=_remove_rhs,
+            help="White noise takes its place",
+        )  # fmt: skip
     return {name: str(upload.path) for name, upload in found.items()}
+
+
+def _remove_rhs() -> None:
+    uploads().empty(owner(), FILES["matrix"]["rhs_file"][0])
 
 
 def _check(parameter: str) -> Callable[[Path], None]:
@@ -140,8 +150,15 @@ def _check(parameter: str) -> Callable[[Path], None]:
         A = read_matrix(path)
         make_matrix_system(A, np.zeros(A.shape[0]), path.name)
 
+    def vector(path: Path) -> None:
+        values = read_vector(path)
+        held = uploads().get(owner()).get(FILES["matrix"]["matrix"][0])
+        rows = read_matrix(held.path).shape[0] if held is not None else len(values)
+        if held is not None and len(values) != rows:
+            raise InputError(path.name, f"{rows:,} numbers, one a row of {held.name}", f"{len(values):,}")
+
     checks: dict[str, Callable[[Path], object]] = {
-        "matrix": matrix, "rhs_file": read_vector, "mask": read_flags,
+        "matrix": matrix, "rhs_file": vector, "mask": read_flags,
     }  # fmt: skip
 
     def check(path: Path) -> None:

@@ -292,7 +292,8 @@ def _needed(member: MemberView, name: str, *, first: bool) -> str:
     count, work = int(member.view.k[-1]), float(member.view.work["units"][-1])
     time = seconds_text(_seconds(member))
     if first:
-        return f"{name} needed {count} iterations, {work:.0f} work units, {time}"
+        plural = "" if count == 1 else "s"
+        return f"{name} needed {count} iteration{plural}, {work:.0f} work units, {time}"
     return f"{name} {count}, {work:.0f}, {time}"
 
 

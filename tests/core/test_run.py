@@ -309,6 +309,27 @@ def test_a_refusal_is_the_user_s_and_not_logged_as_ours(caplog: pytest.LogCaptur
     assert not caplog.records
 
 
+def test_a_method_that_refuses_is_left_out_of_a_race(caplog: pytest.LogCaptureFixture) -> None:
+    run = Run([toy("faulty", how="refuse"), toy("descent")]).inline()
+    view = run.view()
+    assert view.state is State.FINISHED
+    assert run.error is None
+    assert [m.recipe.method for m in view.members] == ["descent"]
+    assert view.members[0].view.status is Status.CONVERGED
+    assert view.left_out == ("Faulty is left out: the matrix is not symmetric: |A - Aᵀ| = 0.3.",)
+    assert not caplog.records
+
+
+def test_a_race_that_everyone_refuses_fails_with_every_reason() -> None:
+    run = Run([toy("faulty", how="refuse")] * 2).inline()
+    view = run.view()
+    assert view.state is State.FAILED
+    assert run.refused
+    assert len(view.members) == 2
+    assert view.note.count("Faulty is left out: the matrix is not symmetric") == 2
+    assert view.left_out == ()
+
+
 @pytest.mark.parametrize(
     ("how", "name"),
     [

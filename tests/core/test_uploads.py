@@ -41,6 +41,14 @@ def test_a_replaced_file_stays_for_the_run_that_waits_for_it(store: UploadStore)
     assert first.path.read_bytes() == b"1"
 
 
+def test_an_emptied_slot_holds_nothing_and_its_file_stays_for_the_run(store: UploadStore) -> None:
+    upload = store.put("a", "source", "one.ply", b"1")
+    store.empty("a", "source")
+    store.empty("a", "target")
+    assert store.get("a") == {}
+    assert upload.path.read_bytes() == b"1"
+
+
 def test_replaced_files_make_room_before_anything_is_refused(store: UploadStore, tmp_path: Path) -> None:
     for i in range(50):
         store.put("a", "source", "scan.ply", bytes([i]) * 400)

@@ -112,7 +112,9 @@ def choose(system: LinearSystem, kinds: Sequence[str], name: str) -> tuple[Weigh
                 unfit = refusal(entry.about, given.grid)
                 if unfit is None:
                     return find(entry.name), given
-                if reason is None or entry.about["architecture"]["dim"] == given.grid.dim:
+                # the most telling one: of the right dimension, and best of all with a way out
+                same = entry.about["architecture"]["dim"] == given.grid.dim
+                if reason is None or (same and not reason.hint):
                     reason = unfit
     if reason is None:
         raise InputError("weights", f"weights of {wanted} that come with the app", "none", "train some")

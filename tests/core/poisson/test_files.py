@@ -141,7 +141,7 @@ def test_a_dense_matrix_market_file_is_refused(tmp_path: Path) -> None:
 def test_a_huge_matrix_is_refused_by_its_header(tmp_path: Path) -> None:
     path = tmp_path / "A.mtx"
     path.write_text(f"%%MatrixMarket matrix coordinate real symmetric\n{10**9} {10**9} {10**12}\n")
-    with pytest.raises(InputError, match=f"at most {MAX_ROWS} rows"):
+    with pytest.raises(InputError, match=f"at most {MAX_ROWS:,} rows"):
         files.read_matrix(path)
     with zipfile.ZipFile(tmp_path / "A.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         info = zipfile.ZipInfo("data.npy")
