@@ -158,7 +158,7 @@ def test_rows_that_add_up_to_zero_make_a_null_space() -> None:
         (np.array([[1.0, 0.0], [0.0, -1.0]]), np.ones(2), "positive diagonal, found -1 in row 2"),
         (np.array([[1.0, np.nan], [np.nan, 1.0]]), np.ones(2), "finite entries"),
         (np.eye(2) * 1j, np.ones(2), "real entries"),
-        (np.eye(2), np.ones(3), "2 numbers, found 3"),
+        (np.eye(2), np.ones(3), "2 numbers, one a row, found 3"),
         (np.eye(2), np.array([1.0, np.inf]), "finite numbers"),
     ],
 )
