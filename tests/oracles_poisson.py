@@ -65,6 +65,8 @@ def system(problem: str, seed: int = 0, **params: Any) -> GridSystem:
 
 def iterates(given: GridSystem, method: str, **params: Any) -> Iterator[Iterate]:
     """A registered method at work on a system."""
+    if method == "neural_ic":
+        params = {"training_steps": 20, **params}
     instance = make("poisson", "box", method, {}, params).build_method()
     prepared = drain(instance.prepare(given)) if hasattr(instance, "prepare") else given
     items: Iterator[Iterate] = instance.iterate(prepared)

@@ -53,7 +53,14 @@ register_lab(
         title="Poisson",
         tagline="Race every solver on one grid and see which frequencies each one kills",
         yardstick="residual_norm",
-        declares=("problem", "files", "experiments", "learned.experiments"),
+        declares=(
+            "problem",
+            "files",
+            "model_matrices",
+            "experiments",
+            "learned.experiments",
+            "learned.factor_experiment",
+        ),
         result=result,
         artefacts=solution,
     )

@@ -1,4 +1,4 @@
-"""The matrix of a grid in CSR form, for peers from other packages; nothing of ours needs it."""
+"""The matrix of a grid in CSR form, for what reads matrices: peers from other packages, NeuralIF."""
 
 from __future__ import annotations
 

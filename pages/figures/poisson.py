@@ -44,6 +44,7 @@ SHORT = {
     "npsdo": "NPSDO",
     "flexible_cg": "flexible CG",
     "hybrid": "sweeps and network",
+    "neural_ic": "learned IC-PCG",
     "pyamg_sa": "PyAMG SA-CG",
     "pyamg_rs": "PyAMG RS-CG",
 }
