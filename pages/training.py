@@ -13,6 +13,7 @@ from pages.ui.frame import heading, open_tab
 from pages.ui.live import engine_controls, live_panel
 from pages.ui.look import draw_claim
 from pages.ui.optimizer_controls import LAB, OUT_OF_DATE, first_query, ignored_in_link
+from pages.ui.seeds_tab import seeds_tab
 from pages.ui.session import follow_controls, lab_state, pending_run, promote
 from pages.ui.training_controls import (
     DEFAULT_PROBLEM,
@@ -28,7 +29,7 @@ from pages.ui.training_tabs import ends_tab, numbers_tab
 from pages.ui.training_views import Trainings, draw_training
 
 PAGE = "training"
-TABS = ("Race", "How it works", "Data")
+TABS = ("Race", "Over seeds", "How it works", "Data")
 #: Bytes of the saved parameters of a method, and seconds that the page waits for the first of a run.
 SNAPSHOT_BYTES, AT_ONCE = 2**25, 0.1
 state = lab_state(PAGE)
@@ -82,6 +83,8 @@ with tab:
     if opened == "How it works":
         explain.how_it_works(asked.recipes)
         explain.claims(LAB, PAGE)
+    elif opened == "Over seeds":
+        seeds_tab(asked, engine)
     elif shown is None or not shown.results:
         st.caption("What was found stands here when the training is over.")
     elif opened == "Race":

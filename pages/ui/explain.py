@@ -11,6 +11,8 @@ from core import registry
 from core.recipe import Recipe
 from core.registry import ExperimentSpec, Finding, MethodSpec, Verdict
 from pages.figures.docstrings import markdown
+from pages.ui.compared import METHOD as COMPARISON
+from pages.ui.compared import is_comparison, query_of
 
 #: URL keys of the methods of each lab's page.
 METHOD_SLOTS = {
@@ -76,18 +78,21 @@ def experiments(lab: str, page: str = "") -> list[ExperimentSpec]:
     return [
         e
         for e in registry.experiments(lab)
-        if page in ("", page_of(e)) and all(registry.method_spec(lab, m).kind == "solver" for m in e.methods)
+        if page in ("", page_of(e))
+        and (is_comparison(e) or all(registry.method_spec(lab, m).kind == "solver" for m in e.methods))
     ]
 
 
 def experiment_query(experiment: ExperimentSpec) -> dict[str, str]:
     """Return the URL parameters that pose an experiment."""
     query = {"p": experiment.problem, **{f"p.{k}": str(v) for k, v in experiment.problem_params.items()}}
-    slots = METHOD_SLOTS[experiment.lab]
-    for prefix, (method, params) in zip(slots, experiment.methods.items(), strict=False):
-        query |= {prefix: method, **{f"{prefix}.{k}": str(v) for k, v in params.items()}}
     if experiment.seed:
         query["seed"] = str(experiment.seed)
+    slots = METHOD_SLOTS[experiment.lab]
+    if is_comparison(experiment):
+        return query | query_of(experiment.methods[COMPARISON], slots)
+    for prefix, (method, params) in zip(slots, experiment.methods.items(), strict=False):
+        query |= {prefix: method, **{f"{prefix}.{k}": str(v) for k, v in params.items()}}
     return query | dict.fromkeys(slots[len(experiment.methods) :], "none")
 
 

@@ -95,7 +95,7 @@ def tuning_tab(asked: Asked, engine: Engine) -> None:
             st.dataframe(pd.concat(tables).dropna(subset=["rate"]), hide_index=True)
         catch_up()
 
-    _analysis("tune", recipes, engine, place, draw, "Press Run to try the rates; stop whenever you like.")
+    analysis("tune", recipes, engine, place, draw, "Press Run to try the rates; stop whenever you like.")
 
 
 def starts_tab(asked: Asked, engine: Engine) -> None:
@@ -132,7 +132,7 @@ def starts_tab(asked: Asked, engine: Engine) -> None:
         )
         catch_up()
 
-    _analysis(
+    analysis(
         "starts", [_recipe("start_map", recipe, values, ("steps",))], engine, place, draw,
         "Press Run to start from everywhere.",
     )  # fmt: skip
@@ -183,7 +183,7 @@ def phase_tab(asked: Asked, engine: Engine) -> None:
             )
         st.progress(done / losses.size, text=text)
 
-    _analysis(
+    analysis(
         "phase", [_recipe("phase_diagram", recipe, values, taken)], engine, place, draw,
         "Press Run to fill the diagram from coarse to fine.",
     )  # fmt: skip
@@ -243,7 +243,7 @@ def _recipe(analysis: str, recipe: Recipe, values: Mapping[str, Value], taken: S
         return None
 
 
-def _analysis(
+def analysis(
     prefix: str,
     recipes: Sequence[Recipe | None],
     engine: Engine,
@@ -251,6 +251,15 @@ def _analysis(
     draw: Callable[[RunView, Any], None],
     empty: str,
 ) -> None:
+    """Draw an analysis that is a run of its own: its controls, its state, its picture.
+
+    Parameters
+    ----------
+    prefix : of its widgets; names its run.
+    recipes : what Run computes; None stands for one that was refused.
+    place : container for everything.
+    draw : puts a look at the run into the page.
+    """
     state = lab_state(f"{LAB}.{prefix}")
     ready = tuple(recipe for recipe in recipes if recipe is not None)
     run = current_run(state)

@@ -38,7 +38,7 @@ def ends_tab(shown: Trainings) -> None:
     st.caption(
         f"Same data, first weights and batches for all: {len(training.function):,} samples to train on, "
         f"{batch} a step, {len(training.held_out):,} held out, {training.n:,} parameters in single "
-        "precision. A rate decides much."
+        "precision. A rate decides much: the tab Over seeds gives each method its best one."
     )
 
 

@@ -147,6 +147,23 @@ class Comparison:
         return Status.CONVERGED if is_last else Status.RUNNING
 
 
+def in_one_form(methods: str) -> str:
+    """Return methods as `Comparison` takes them, each with what differs from its defaults and no more.
+
+    Two texts that mean the same give the same one.
+    """
+    found = []
+    for key, settings in Comparison(methods=methods).entries():
+        values = registry.values(build_method(key, settings, {}))
+        changed = [
+            f"{p.name}={values[p.name]}"
+            for p in registry.method_spec("optimizers", key).parameters
+            if p.name not in ("lr", "steps") and values[p.name] != p.default
+        ]
+        found.append(f"{key} {','.join(changed)}".strip())
+    return "; ".join(found)
+
+
 def reseeded(training: Training, number: int) -> Training:
     """Return the same data with other first weights and batches."""
     sequence = np.random.SeedSequence(training.seed, spawn_key=(7, number))
