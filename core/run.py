@@ -102,8 +102,9 @@ class _Member:
         self.yardstick = registry.lab(recipe.lab).yardstick
         self.analysis = recipe.kind == "analysis"
         # A solver's own thread: what it waits while the page is drawn says nothing about the method. Analyses
-        # use further threads.
-        self.clock = time.perf_counter if self.analysis else time.thread_time
+        # use further threads, and some methods another device.
+        elsewhere = self.analysis or getattr(self.method, "computes_elsewhere", False)
+        self.clock = time.perf_counter if elsewhere else time.thread_time
         scalars = {**recipe.method_spec.scalars, **({} if self.analysis else recipe.problem_spec.scalars)}
         self.trace = Trace(scalars, self.yardstick, limits.snapshot_bytes, newest_only=self.analysis)
         self.iterates: Iterator[Iterate] | None = None

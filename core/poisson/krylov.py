@@ -1,11 +1,13 @@
 """Preconditioned conjugate gradients, the loop that the lab's CG methods share.
 
 r = b − A x, z = M r, p = z + β p, α = r·z / p·A p, x += α p, r −= α A p, β = (r·z)₊ / r·z.
-The pass that makes p also applies A, the pass that updates x also updates r (`core.poisson.kernels`).
+The pass that makes p also applies A, the pass that updates x also updates r (`core.poisson.kernels`). A
+system may keep its vectors elsewhere, as tensors on another device: see `core.poisson.tensors`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
@@ -55,7 +57,16 @@ def direction(system: LinearSystem, p: Array, z: Array, beta: float, q: Array) -
     p *= beta
     p += z
     system.apply(p, q)
-    return float(np.dot(p, q))
+    return float(p @ q)
+
+
+def update(x: Array, r: Array, p: Array, q: Array, alpha: float) -> float:
+    """Set x += alpha p and r −= alpha q; returns r·r."""
+    if isinstance(x, np.ndarray):
+        return kernels.update(x, r, p, q, alpha)
+    x += alpha * p
+    r -= alpha * q
+    return float(r @ r)
 
 
 def conjugate_gradients(
@@ -72,9 +83,9 @@ def conjugate_gradients(
     `beta` of item k belong to the step that led there: α_{k−1} and β_{k−1} of Hestenes & Stiefel.
     """
     monitor = Monitor(system, rtol, max_iterations)
-    x, r = np.zeros(system.size), system.b.copy()
-    p, q = np.zeros(system.size), np.zeros(system.size)
-    z = r if preconditioner is None and deflation is None else np.zeros(system.size)
+    x, r, p, q = (system.zeros() for _ in range(4))
+    r[:] = system.b
+    z = r if preconditioner is None and deflation is None else system.zeros()
     if deflation is not None:
         x = deflation.solve(system.b)
         system.project(x)
@@ -104,7 +115,7 @@ def conjugate_gradients(
             yield monitor.item(k, x, scalars, arrays, Status.BREAKDOWN, note)
             return
         alpha = rho / curvature
-        recursive = float(np.sqrt(kernels.update(x, r, p, q, alpha)))
+        recursive = math.sqrt(update(x, r, p, q, alpha))
         status = monitor.observe(k, x, r, recursive)
         scalars = {"recursive_residual_norm": recursive, "alpha": alpha}
     yield monitor.item(k, x, scalars, arrays, status)
@@ -123,13 +134,13 @@ def _precondition(
         return monitor.residual**2
     if preconditioner is None:
         z[:] = r
-        rho = float(np.dot(r, r))
+        rho = float(r @ r)
     else:
         rho = preconditioner.apply(r, z)
         monitor.preconditioned(preconditioner.units)
         if system.singular:
             system.project(z)
-            rho = float(np.dot(r, z))
+            rho = float(r @ z)
     if deflation is not None:
         # r is orthogonal to W, so r·z stays what it is up to rounding
         deflation.remove(z, monitor)

@@ -56,6 +56,10 @@ class MatrixSystem:
         """Entries of a row in the mean."""
         return float(self.A.nnz) / self.size
 
+    def zeros(self) -> Array:
+        """Return a new vector of zeros."""
+        return np.zeros(self.size)
+
     def apply(self, u: Array, out: Array) -> None:
         """Set out = A u."""
         out[:] = self.A @ u

@@ -72,7 +72,7 @@ class Monitor:
         self, system: LinearSystem, rtol: float, max_iterations: int, *, stalls: bool = False
     ) -> None:
         self.system = system
-        self.rhs_norm = float(np.linalg.norm(system.b))
+        self.rhs_norm = norm(system.b)
         self.tolerance = rtol * self.rhs_norm
         self.max_iterations = max_iterations
         self.operator = self.preconditioner = 0
@@ -84,7 +84,7 @@ class Monitor:
         self._claims = 0
         self._claimed = math.inf
         self._history: list[float] = []
-        self._scratch = np.zeros(system.size)
+        self._scratch = system.zeros()
 
     def applied(self, times: int = 1) -> None:
         """Count applications of A."""
@@ -99,7 +99,8 @@ class Monitor:
     def true_residual(self, x: Array, r: Array) -> float:
         """Set r = b − A x (null space removed) and return its norm; one application."""
         self.system.apply(x, self._scratch)
-        np.subtract(self.system.b, self._scratch, out=r)
+        r[:] = self.system.b
+        r -= self._scratch
         self.system.project(r)
         self.applied()
         return norm(r)
@@ -197,4 +198,4 @@ class Monitor:
 
 def norm(v: Array) -> float:
     """Return ‖v‖₂; infinity where it overflows."""
-    return float(np.sqrt(np.dot(v, v)))
+    return math.sqrt(v @ v)

@@ -51,7 +51,7 @@ class Multigrid:
         self.system = system
         self.levels = tuple(levels)
         self.settings = settings
-        self._bottom = bottom
+        self.bottom = bottom
         self._cells = np.flatnonzero(self.levels[-1].diagonal)
         self._omega = np.float32(damping(settings, system.grid.dim))
         # any residual of a solve fits into single precision in units of ‖b‖
@@ -116,7 +116,7 @@ class Multigrid:
         level = self.levels[depth]
         if depth == len(self.levels) - 1:
             level.x[:] = 0.0
-            level.x[self._cells] = self._bottom @ level.b[self._cells]
+            level.x[self._cells] = self.bottom @ level.b[self._cells]
             return
         self._smooth_from_zero(level, depth)
         self._visit_coarser(level, depth, cycle)

@@ -55,6 +55,9 @@ class LinearSystem(Protocol):
     def row_work(self) -> float:
         """Multiply-adds of one operator application for each unknown."""
 
+    def zeros(self) -> Array:
+        """Return a new vector of zeros."""
+
     def apply(self, u: Array, out: Array) -> None:
         """Set out = A u."""
 
@@ -219,6 +222,10 @@ class GridSystem:
     def row_work(self) -> float:
         """Multiply-adds of one operator application for each unknown."""
         return 2.0 * self.grid.dim + 1.0
+
+    def zeros(self) -> Array:
+        """Return a new vector of zeros."""
+        return np.zeros(self.size)
 
     def apply(self, u: Array, out: Array) -> None:
         """Set out = A u."""
