@@ -49,7 +49,7 @@ st.markdown(
 - An uploaded file may have {MAX_MB} MB, all files of one visitor together {OWNER_BYTES / 2**20:.0f} MB; they
   are removed {KEEP_SECONDS / 60:.0f} min after the last visit. Nobody else can see them.
 - The time of a method is the CPU time of the thread that computes it: what it waits for the page to be drawn,
-  or for another visitor, does not count.
+  or for another visitor, does not count. Methods on tensors and analyses are timed by the clock.
 - Numbers are float64 with one maths thread: the same recipe gives the same trace, bit for bit, on the same
   machine.
 """

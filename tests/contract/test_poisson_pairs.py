@@ -22,7 +22,7 @@ ANY_MATRIX = {
     "pyamg_rs",
 }  # fmt: skip
 TRANSFORMS, LEARNED = {"fft_direct", "fft_pcg"}, {"npsdo", "dcdm", "flexible_cg", "hybrid"}
-GRIDS = {"multigrid", "multigrid_pcg"} | TRANSFORMS | LEARNED
+GRIDS = {"multigrid", "multigrid_pcg", "torch_cg", "torch_multigrid_pcg"} | TRANSFORMS | LEARNED
 #: Learned on other grids than these, or made for others: these need not converge where walls are thin.
 WEAK_IN_MAZES = {"multigrid", *LEARNED}
 
