@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from opacus.accountants.analysis import rdp
 from scipy.integrate import quad
 from scipy.stats import norm
 
@@ -34,6 +35,16 @@ def test_the_divergence_of_a_gaussian_is_that_of_numerical_integration(z: float,
     # the integrand is a Gaussian around α: far wider than its width
     integral, _ = quad(integrand, order - 12 * z, order + 12 * z, epsabs=0, epsrel=1e-11)
     assert renyi([(z, 1)], np.array([order]))[0] == pytest.approx(math.log(integral) / (order - 1), rel=1e-8)
+
+
+@pytest.mark.parametrize(("z", "count"), [(0.7, 3), (5.0, 1), (40.0, 2000)])
+@pytest.mark.parametrize("delta", [1e-7, 1e-5, 1e-2])
+def test_the_ledger_is_that_of_opacus(z: float, count: int, delta: float) -> None:
+    divergences = renyi([(z, count)])
+    theirs = rdp.compute_rdp(q=1.0, noise_multiplier=z, steps=count, orders=ORDERS)
+    np.testing.assert_allclose(divergences, theirs, rtol=1e-12)
+    spent, _ = rdp.get_privacy_spent(orders=ORDERS, rdp=theirs, delta=delta)
+    assert epsilon(divergences, delta) == pytest.approx(max(spent, 0.0), rel=1e-12)
 
 
 @pytest.mark.parametrize(("z", "count"), [(5.0, 1), (20.0, 30), (3.0, 4)])

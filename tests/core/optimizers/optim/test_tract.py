@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch_tract
 from torch import nn
 
 from core.optimizers.methods.tract import TrActConv2d, TrActLinear
@@ -72,6 +73,27 @@ def test_the_golden_values_of_the_official_package_come_out() -> None:
     bias = [-0.1162, 0.1062, -0.1275, -0.0206, -0.1149]
     np.testing.assert_allclose(layer.weight.grad[0].numpy(), first, atol=5.1e-5)  # type: ignore[index]
     np.testing.assert_allclose(layer.bias.grad.numpy(), bias, atol=5.1e-5)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("b", [4, 30])
+def test_a_linear_layer_has_the_gradients_of_the_official_package(b: int) -> None:
+    ours, _, x, y = pair(b)
+    theirs = torch_tract.TrActLinear(8, 5, 0.1).double()
+    theirs.load_state_dict(ours.state_dict())
+    for mine, official in zip(grads(ours, x, y), grads(theirs, x, y), strict=True):
+        torch.testing.assert_close(mine, official, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("settings", [{}, {"stride": 2, "padding": 1}])
+def test_a_convolution_has_the_gradients_of_the_official_package(settings: dict[str, int]) -> None:
+    torch.manual_seed(0)
+    ours = TrActConv2d(2, 3, 3, 0.1, **settings).double()
+    theirs = torch_tract.TrActConv2d(2, 3, 3, lambda_=0.1, **settings).double()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(5, 2, 9, 8, dtype=torch.float64)
+    y = torch.randn_like(ours(x))
+    for mine, official in zip(grads(ours, x, y), grads(theirs, x, y), strict=True):
+        torch.testing.assert_close(mine, official, rtol=1e-10, atol=1e-13)
 
 
 def test_the_limits_of_the_ridge() -> None:
