@@ -9,6 +9,8 @@ import streamlit as st
 
 from core.run import RunView
 from pages.ui import explain, exports
+from pages.ui.around_tab import around_tab
+from pages.ui.curvature_tab import curvature_tab
 from pages.ui.frame import heading, open_tab
 from pages.ui.live import engine_controls, live_panel
 from pages.ui.look import draw_claim
@@ -29,7 +31,7 @@ from pages.ui.training_tabs import ends_tab, numbers_tab
 from pages.ui.training_views import Trainings, draw_training
 
 PAGE = "training"
-TABS = ("Race", "Over seeds", "How it works", "Data")
+TABS = ("Race", "Over seeds", "Loss around it", "Curvature", "How it works", "Data")
 #: Bytes of the saved parameters of a method, and seconds that the page waits for the first of a run.
 SNAPSHOT_BYTES, AT_ONCE = 2**25, 0.1
 state = lab_state(PAGE)
@@ -85,6 +87,10 @@ with tab:
         explain.claims(LAB, PAGE)
     elif opened == "Over seeds":
         seeds_tab(asked, engine)
+    elif opened == "Loss around it":
+        around_tab(asked, engine)
+    elif opened == "Curvature":
+        curvature_tab(asked, engine)
     elif shown is None or not shown.results:
         st.caption("What was found stands here when the training is over.")
     elif opened == "Race":

@@ -93,3 +93,14 @@ def density(nodes: Array, weights: Array, points: int = 1000, margin: float = 0.
     squares = (grid[:, None] - nodes[known]) ** 2
     phi: Array = np.exp(-squares / (2 * variance)) @ weights[known]
     return grid, np.asarray(phi / (phi.sum() * (grid[1] - grid[0])))
+
+
+def count_above(nodes: Array, weights: Array, n: int, level: float) -> float:
+    """Return an estimate of how many of n eigenvalues are larger than `level`, from the same quadrature.
+
+    Parameters
+    ----------
+    nodes, weights : (probes, m); NaN where a probe has fewer.
+    """
+    known = ~np.isnan(nodes)
+    return n * float(weights[known & (np.nan_to_num(nodes) > level)].sum()) / len(nodes)

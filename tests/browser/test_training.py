@@ -65,6 +65,18 @@ def test_a_table_is_trained_on_and_a_bad_one_leaves_it_in_place(
     expect(page.locator(".it-finding")).to_contain_text("Root mean square error of period_s")
 
 
+def test_the_loss_around_a_network_fills_in_and_can_be_stopped(page: Page, address: str) -> None:
+    open_page(page, address, f"{TWO}&tab=Loss+around+it&around.resolution=101")
+    page.locator(".st-key-around-go button").click()
+    expect(page.locator(".st-key-around_map")).to_contain_text(
+        re.compile(r"[1-9][\d,]* of 10,201 points done")
+    )
+    page.locator(".st-key-around-stop button").click()
+    expect(page.locator(".st-key-around_bar .it-status")).to_contain_text("Stopped")
+    page.locator(".st-key-around_map .js-plotly-plot").wait_for()
+    expect(page.locator(".st-key-around_map .it-finding")).to_contain_text("at the trained network")
+
+
 def test_nothing_scrolls_sideways_on_a_phone(page: Page, address: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_page(page, address, TWO)

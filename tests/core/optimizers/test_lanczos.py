@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.iterate import Array
-from core.optimizers.lanczos import Lanczos, density
+from core.optimizers.lanczos import Lanczos, count_above, density
 
 
 def run(H: Array, steps: int, probes: int = 3, seed: int = 0) -> Lanczos:
@@ -75,3 +75,17 @@ def test_the_density_has_unit_area_and_its_mass_at_the_nodes() -> None:
     assert (phi * (grid[1] - grid[0])).sum() == pytest.approx(1.0)
     near = np.abs(grid - 5.0) < 0.2
     assert (phi[near] * (grid[1] - grid[0])).sum() == pytest.approx(0.5, abs=1e-3)
+
+
+def test_large_eigenvalues_are_counted_up_to_the_chance_of_the_probes() -> None:
+    H = symmetric(60)
+    lanczos = run(H, 60, probes=60)
+    found = [lanczos.quadrature(probe) for probe in range(60)]
+    nodes, weights = (np.array([pair[i] for pair in found]) for i in (0, 1))
+    level = 4.0
+    each = [count_above(nodes[p : p + 1], weights[p : p + 1], 60, level) for p in range(60)]
+    error = np.std(each) / np.sqrt(60)
+    assert abs(np.mean(each) - (np.linalg.eigvalsh(H) > level).sum()) < 3 * error
+    assert count_above(nodes, weights, 60, level) == pytest.approx(np.mean(each))
+    nodes[0, 5:] = weights[0, 5:] = np.nan  # a probe that is not as far
+    assert np.isfinite(count_above(nodes, weights, 60, level))
