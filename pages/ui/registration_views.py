@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import streamlit as st
@@ -226,7 +226,21 @@ def _fit_sentences(shown: Shown) -> list[str]:
     if len(shown.poses) == 2:
         moved, turned = pose_error(*shown.poses)
         sentences.append(f"The two poses differ by {moved:.1e} m and {np.degrees(turned):.1e}°.")
+        if _fit_misleads(shown.results):
+            sentences.append(
+                "The smaller RMSE belongs to the pose that is farther from the true one: along a motion that "
+                "the geometry does not hold, scan patterns may fit better at a wrong place."
+            )
     return sentences
+
+
+def _fit_misleads(results: Sequence[dict[str, Any]]) -> bool:
+    """Whether the clearly better fit of two has the clearly larger error of position."""
+    if any(r["rmse"] is None or "translation_error" not in r for r in results):
+        return False
+    better, worse = sorted(results, key=lambda r: r["rmse"])
+    fits_better = better["rmse"] < 0.95 * worse["rmse"]
+    return bool(fits_better and better["translation_error"] > 2.0 * worse["translation_error"])
 
 
 def draw_claims(shown: Shown | None) -> None:

@@ -135,6 +135,12 @@ def test_run_computes_what_the_recording_shows(app: AppTest) -> None:
     assert any("weakly constrained" in body for body in html(app))
 
 
+def test_a_better_fit_at_a_worse_place_is_pointed_out(app: AppTest) -> None:
+    open_lab(app, p="corridor", m="icp_plane", m2="xicp")
+    settle(app, "reached its tolerance")
+    assert any("farther from the true one" in body for body in html(app))
+
+
 def test_a_step_stops_after_one_iterate_and_stop_ends_the_run(app: AppTest) -> None:
     open_lab(app, p="room", m2="none", m__rtol_translation="1e-14", m__rtol_rotation="1e-14", m__kernel="l1")
     settle(app, "after 100 iterations")
