@@ -29,9 +29,10 @@ from pages.ui.training_controls import (
 )
 from pages.ui.training_tabs import ends_tab, numbers_tab
 from pages.ui.training_views import Trainings, draw_training
+from pages.ui.updates_tab import updates_tab
 
 PAGE = "training"
-TABS = ("Race", "Over seeds", "Loss around it", "Curvature", "How it works", "Data")
+TABS = ("Race", "Over seeds", "Updates", "Loss around it", "Curvature", "How it works", "Data")
 #: Bytes of the saved parameters of a method, and seconds that the page waits for the first of a run.
 SNAPSHOT_BYTES, AT_ONCE = 2**25, 0.1
 state = lab_state(PAGE)
@@ -70,12 +71,19 @@ with thing:
     view_slot = st.container(key="thing")
     words = st.container(key="words")
 opened, tab = open_tab(TABS)
+with tab:
+    following = st.container(key="following")
 
 
 def draw(view: RunView, problem: Any) -> None:
     """Put the newest state into the page's places."""
-    if problem is not None:
-        draw_training(Trainings.at(state, view, problem), view_slot, words, numbers)
+    if problem is None:
+        return
+    newest = Trainings.at(state, view, problem)
+    k = draw_training(newest, view_slot, words, numbers)
+    if opened == "Updates":
+        with following:
+            updates_tab(newest, k)
 
 
 with bar:

@@ -51,10 +51,11 @@ def indices(members: Sequence[Entrant]) -> list[int]:
 
 
 def distinct(colours: Sequence[int]) -> list[int]:
-    """Return colour indices of which no two are equal: a repeated one gets the next dash of its colour."""
+    """Return colour indices of which no two look alike: a repeated one gets the next dash of its colour."""
     found: list[int] = []
     for index in colours:
-        while index in found:
+        # colours and dashes come round together after so many
+        while any((index - other) % (style.COLOURS * len(style.DASHES)) == 0 for other in found):
             index += style.COLOURS
         found.append(index)
     return found
