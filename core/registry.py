@@ -28,7 +28,7 @@ from core.parameters import parameters as parameters
 if TYPE_CHECKING:
     from core.trace import TraceView
 
-Kind = Literal["solver", "analysis", "training"]
+Kind = Literal["solver", "analysis", "training", "simulation"]
 
 
 class Scale(Enum):

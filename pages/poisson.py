@@ -21,6 +21,7 @@ from pages.ui.poisson_controls import (
     ignored_in_link,
     poisson_controls,
 )
+from pages.ui.poisson_plume import plume_tab
 from pages.ui.poisson_scaling import scaling_tab
 from pages.ui.poisson_tabs import (
     conjugacy_tab,
@@ -33,7 +34,7 @@ from pages.ui.poisson_training import training_tab
 from pages.ui.poisson_views import Selection, Shown, draw_fields, draw_live, selection_controls
 from pages.ui.session import follow_controls, lab_state
 
-TABS = ("Race", "Spectrum", "Levels", "Conjugacy", "Scaling", "Training", "How it works", "Data")
+TABS = ("Race", "Spectrum", "Levels", "Conjugacy", "Scaling", "Plume", "Training", "How it works", "Data")
 state = lab_state(LAB)
 asked = dict(st.query_params)
 
@@ -102,6 +103,8 @@ with tab:
         explain.claims(LAB)
     elif opened == "Scaling":
         scaling_tab(recipes)
+    elif opened == "Plume":
+        plume_tab(recipes)
     elif opened == "Training":
         training_tab(recipes)
     elif shown is None or not shown.results:

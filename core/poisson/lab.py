@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from core.poisson.smoke_solver import summary
 from core.poisson.system import LinearSystem
 from core.registry import LabSpec, register_lab
 from core.trace import TraceView
 
 
 def result(problem: LinearSystem, view: TraceView) -> dict[str, Any]:
-    """Return how good the newest kept solution is, recomputed from it; of a training its last numbers.
+    """Return how good the newest kept solution is, recomputed; of trainings and simulations their numbers.
 
     Returns
     -------
@@ -21,6 +22,8 @@ def result(problem: LinearSystem, view: TraceView) -> dict[str, Any]:
     from both, None if not finite), ``unknowns``, ``removed`` (share of b's norm that lay outside A's range),
     ``setup_seconds`` and ``solve_seconds`` (the method's own time).
     """
+    if "smoke" in view.scalars:
+        return summary(view)
     if "loss" in view.scalars:
         return {name: column[-1].item() for name, column in view.scalars.items() if np.isfinite(column[-1])}
     x = problem.embed(view.last("x"))
@@ -39,7 +42,7 @@ def result(problem: LinearSystem, view: TraceView) -> dict[str, Any]:
 
 
 def solution(problem: LinearSystem, view: TraceView) -> dict[str, bytes]:
-    """Return the newest kept solution as ``x.npy``: on the cells of a grid, zero where there is no fluid."""
+    """Return the newest kept solution, or smoke, as ``x.npy``: on the cells of a grid, zero off the fluid."""
     if "loss" in view.scalars:
         return {}
     file = io.BytesIO()

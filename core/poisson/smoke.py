@@ -20,7 +20,7 @@ from core.errors import InputError
 from core.iterate import Array, Preparation, Progress, drain
 from core.poisson.krylov import conjugate_gradients
 from core.poisson.levels import MultigridParameters
-from core.poisson.multigrid import build
+from core.poisson.multigrid import Multigrid, build
 from core.poisson.obstacles import cell_centres
 from core.poisson.system import AIR, FLUID, Flags, Grid, make_system, pad_flags
 
@@ -43,7 +43,7 @@ class SmokePlume:
 
     def __init__(self, grid: Grid) -> None:
         if grid.weights is not None:
-            raise InputError("-p rhs", "a constant coefficient with the smoke plume", "a variable one")
+            raise InputError("problem", "a constant coefficient with the smoke plume", "a variable one")
         self.grid = grid
         self.density = np.zeros(grid.shape)
         self.velocity = [
@@ -114,18 +114,27 @@ def _face_kinds(around: Flags, axis: int) -> NDArray[np.int64]:
     return np.moveaxis(np.where(both, 2, np.where(one, 1, 0)), 0, axis)
 
 
+class Pressure:
+    """The pressure that a plume goes on with: multigrid-preconditioned CG, one hierarchy for all frames."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._hierarchy: Multigrid | None = None
+
+    def solve(self, source: Array) -> Array:
+        """Return the pressure of a right-hand side, both in the shape of the grid."""
+        system = make_system(self._grid, source)
+        if self._hierarchy is None:
+            parameters = MultigridParameters(coarse="rediscretised", smoother="red_black", nu=1)
+            self._hierarchy = drain(build(system, parameters))
+        *_, last = conjugate_gradients(system, self._hierarchy, rtol=PRESSURE_RTOL, max_iterations=1000)
+        return last.x() if callable(last.x) else last.x
+
+
 def divergence_at_frame(grid: Grid, frame: int) -> Preparation[Array]:
     """Return the right-hand side of a frame, counted from 1."""
-    plume = SmokePlume(grid)
-    solver = None
+    plume, pressure = SmokePlume(grid), Pressure(grid)
     for done in range(1, frame):
         yield Progress("smoke plume", done, frame)
-        source = plume.advance()
-        system = make_system(grid, source)
-        if solver is None:
-            solver = drain(
-                build(system, MultigridParameters(coarse="rediscretised", smoother="red_black", nu=1))
-            )
-        *_, last = conjugate_gradients(system, solver, rtol=PRESSURE_RTOL, max_iterations=1000)
-        plume.project(last.x() if callable(last.x) else last.x)
+        plume.project(pressure.solve(plume.advance()))
     return plume.advance()

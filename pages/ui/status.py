@@ -78,6 +78,10 @@ def run_sentence(run: RunView) -> tuple[str, str]:
             return "running", f"Running, {seconds_text(run.active_seconds)}"
         case State.PAUSED if _is_analysis(run):
             return "waiting", f"Paused after {seconds_text(run.active_seconds)}"
+        case State.RUNNING if _is_simulation(run):
+            return "running", f"Running: frame {_frame(run)}, {seconds_text(run.active_seconds)}"
+        case State.PAUSED if _is_simulation(run):
+            return "waiting", f"Paused at frame {_frame(run)}"
         case State.RUNNING:
             parts = [
                 f"{m.recipe.method_spec.title} at k = {int(m.view.k[-1])}" for m in run.members if len(m.view)
@@ -92,6 +96,15 @@ def run_sentence(run: RunView) -> tuple[str, str]:
             return "waiting", f"Paused: {', '.join(parts)}"
         case State.FINISHED if _is_analysis(run):
             return "reached", f"Done, {seconds_text(run.active_seconds)}"
+        case State.FINISHED if _is_simulation(run):
+            missed = sum(m.view.status is not Status.CONVERGED for m in run.members)
+            rest = (
+                f"; {missed} of {len(run.members)} solvers missed the tolerance in some frame"
+                if missed
+                else ""
+            )
+            tone = "limit" if missed else "reached"
+            return tone, f"Done: {_frame(run)} frames, {seconds_text(run.active_seconds)}{rest}"
         case State.FINISHED:
             worst = max((m.view.status for m in run.members), key=list(_TONES).index)
             return _TONES[worst], _outcome(run.members)
@@ -107,6 +120,15 @@ def run_sentence(run: RunView) -> tuple[str, str]:
 
 def _is_analysis(run: RunView) -> bool:
     return all(m.recipe.method_spec.kind == "analysis" for m in run.members)
+
+
+def _is_simulation(run: RunView) -> bool:
+    return all(m.recipe.method_spec.kind == "simulation" for m in run.members)
+
+
+def _frame(run: RunView) -> int:
+    """Return the newest frame of a simulation."""
+    return max((int(m.view.k[-1]) for m in run.members if len(m.view)), default=0)
 
 
 def _rate(run: RunView) -> str:

@@ -49,6 +49,8 @@ def example(spec: MethodSpec, **method_params: object) -> Recipe:
     if spec.kind == "training" and "stop_after" not in method_params:
         # … nor on how long a training goes on
         method_params |= {p.name: 3 for p in spec.parameters if p.name == "stop_after"}
+    if spec.kind == "simulation" and "frames" not in method_params:
+        method_params |= {"frames": 3}
     if "training_steps" not in method_params:
         # … nor on how much a method learns before it begins
         method_params |= {p.name: 5 for p in spec.parameters if p.name == "training_steps"}

@@ -21,6 +21,7 @@ from tests.oracles_poisson import compact as compact
 GRID_ONLY = {
     "multigrid", "multigrid_pcg", "fft_direct", "fft_pcg",
     "dcdm", "npsdo", "flexible_cg", "hybrid", "train_network",
+    "smoke_series",
 }  # fmt: skip
 METHODS = [spec.key for spec in registry.methods("poisson")]
 
