@@ -50,7 +50,8 @@ class SmokeSeries:
 
     An iterate is a frame, its x the smoke. The solver is set up once, for the grid. The simulation goes on
     with the pressure of multigrid-preconditioned CG to 1e-6, so that all solvers get the same right-hand
-    sides, or with the solver's own: then a loose tolerance leaves divergence in the flow, and smoke is lost.
+    sides, or with the solver's own: then a loose tolerance leaves divergence in the flow, which makes smoke
+    or swallows it.
 
     References
     ----------
