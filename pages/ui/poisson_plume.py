@@ -123,7 +123,8 @@ def _controls(recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
             "Goes on with", ("one pressure", "own pressure"), default="one pressure",
             key="plume.advance", required=True,
             help="one pressure: all solvers get the same right-hand sides. Own pressure: each solver has a "
-            "simulation of its own: a loose tolerance (at the side) leaves divergence, which makes smoke or swallows it.",
+            "simulation of its own: a loose tolerance (at the side) leaves divergence, which makes smoke or "
+            "swallows it.",
         )  # fmt: skip
     found = []
     try:
