@@ -40,7 +40,7 @@ class Prepared:
     assumes="a grid with a constant coefficient",
     example="disc",
     scalars=SCALARS,
-    colour=24,
+    colour=20,
     kind="simulation",
     order=210,
 )

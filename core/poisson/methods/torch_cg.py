@@ -38,7 +38,7 @@ def device_param() -> str:
     assumes="a grid",
     example="disc",
     scalars=SCALARS,
-    colour=0,
+    colour=24,
     order=200,
 )
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class TorchCg:
     assumes="a grid; walls thicker than a cell, or coarse grids do not see them",
     example="disc",
     scalars=SCALARS,
-    colour=1,
+    colour=25,
     order=210,
 )
 @dataclass(frozen=True)
