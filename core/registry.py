@@ -341,7 +341,18 @@ def unavailable(lab_key: str) -> tuple[Unavailable, ...]:
 
 
 def method_spec(lab_key: str, key: str) -> MethodSpec:
-    """Return the method named `key` (or aliased so); InputError if there is none."""
+    """Return the method named `key` (or aliased so).
+
+    Raises
+    ------
+    InputError
+        If there is none, or if it needs a package that is not installed.
+    """
+    for missing in unavailable(lab_key) if lab_key in LABS else ():
+        if missing.module.rpartition(".")[2] == key:
+            raise InputError(
+                f"method {key}", "what it needs to be there", "that it is not", missing.reason.partition(": ")[2]
+            )
     return typing.cast(MethodSpec, _named(_methods, lab_key, key, "method"))
 
 

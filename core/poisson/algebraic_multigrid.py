@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from core.iterate import Array, Preparation, Progress
-from core.poisson.matrix import MatrixSystem
 from core.poisson.preconditioners import on_grid
-from core.poisson.sparse_matrix import csr
+from core.poisson.sparse_matrix import matrix_of
 from core.poisson.system import LinearSystem
 
 
@@ -75,11 +74,7 @@ def prepare(
 ) -> Preparation[AlgebraicMultigrid]:
     """Assemble the matrix and let `make` build a hierarchy from it."""
     yield Progress("matrix")
-    A = (
-        problem.A
-        if isinstance(problem, MatrixSystem)
-        else csr(on_grid(problem, "the assembly of a matrix"))[0]
-    )
+    A = matrix_of(problem)
     yield Progress("hierarchy, by pyamg")
     state = np.random.get_state()  # noqa: NPY002 - PyAMG uses the global generator
     np.random.seed(0)  # noqa: NPY002

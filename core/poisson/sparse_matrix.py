@@ -6,7 +6,16 @@ import numpy as np
 from scipy import sparse
 
 from core.iterate import Array
-from core.poisson.system import GridSystem, strides_of
+from core.poisson.matrix import MatrixSystem
+from core.poisson.preconditioners import on_grid
+from core.poisson.system import GridSystem, LinearSystem, strides_of
+
+
+def matrix_of(system: LinearSystem) -> sparse.csr_array:
+    """Return the matrix of a system on its unknowns: the given one, or that of a grid."""
+    if isinstance(system, MatrixSystem):
+        return system.A
+    return csr(on_grid(system, "the assembly of a matrix"))[0]
 
 
 def csr(system: GridSystem) -> tuple[sparse.csr_array, Array]:

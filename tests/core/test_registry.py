@@ -278,6 +278,8 @@ def test_a_module_that_cannot_be_imported_is_listed_with_its_reason(mock_lab: An
     assert "libusb" in reasons["linked"]
     assert reasons["typo"].startswith("SyntaxError")
     assert "two entries named 'good'" in reasons["twin"]
+    with pytest.raises(InputError, match="method lost: expected what .*a_library_that_is_not_there"):
+        registry.method_spec("mock", "lost")
 
 
 def test_a_lab_that_cannot_be_imported_says_so_every_time(mock_lab: Any, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.oracles_poisson import Array, iterates, matrix, solve, system, value
 from tests.oracles_poisson import compact as compact
 
 GRID_ONLY = {
-    "multigrid", "multigrid_pcg", "fft_direct", "fft_pcg",
+    "multigrid", "multigrid_pcg", "torch_cg", "torch_multigrid_pcg", "fft_direct", "fft_pcg",
     "dcdm", "npsdo", "flexible_cg", "hybrid", "train_network",
     "smoke_series",
 }  # fmt: skip
