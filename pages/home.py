@@ -76,6 +76,12 @@ for lab in registry.labs():
         for column, experiment in zip(st.columns(3), prepared[start : start + 3], strict=False):
             with column:
                 card(experiment)
+    if lab.key == "optimizers":
+        st.page_link(
+            "training.py",
+            label="Train networks: on digits, text, or a table of your own",
+            icon=":material/neurology:",
+        )
     st.page_link(
         f"{lab.key}.py",
         label=f"Open the lab: {lab.title.lower()} with your own {OWN[lab.key]}",

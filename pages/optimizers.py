@@ -20,6 +20,7 @@ from pages.ui.optimizer_controls import (
     first_query,
     ignored_in_link,
     landscapes,
+    last_query,
     methods,
     optimizer_controls,
 )
@@ -35,9 +36,10 @@ state = lab_state(LAB)
 query = dict(st.query_params)
 # a click is heard in the fragment, which asks for this run; heard here, it needs no other one
 st.session_state.pop(OUT_OF_DATE, None)
-if not query and not state.recipes:
-    # rates that suit the first landscape are no defaults: the address names them
-    st.switch_page("optimizers.py", query_params=first_query())
+if not query:
+    # rates that suit the first landscape are no defaults: the address names them, and those of who comes back
+    last = last_query(state.recipes) if state.recipes else first_query()
+    st.switch_page("optimizers.py", query_params=last)
 
 with st.sidebar:
     asked = optimizer_controls()

@@ -8,13 +8,13 @@ from typing import Any
 import streamlit as st
 
 from core.run import RunView
-from pages.ui import explain, exports
+from pages.ui import explain
 from pages.ui.around_tab import around_tab
 from pages.ui.curvature_tab import curvature_tab
 from pages.ui.frame import heading, open_tab
 from pages.ui.live import engine_controls, live_panel
 from pages.ui.look import draw_claim
-from pages.ui.optimizer_controls import LAB, OUT_OF_DATE, first_query, ignored_in_link
+from pages.ui.optimizer_controls import LAB, OUT_OF_DATE, first_query, ignored_in_link, last_query
 from pages.ui.seeds_tab import seeds_tab
 from pages.ui.session import follow_controls, lab_state, pending_run, promote
 from pages.ui.training_controls import (
@@ -39,11 +39,8 @@ state = lab_state(PAGE)
 query = dict(st.query_params)
 st.session_state.pop(OUT_OF_DATE, None)
 if not query:
-    st.switch_page(
-        "training.py",
-        query_params=exports.query(state.recipes, ()) if state.recipes
-        else first_settings(first_query(DEFAULT_PROBLEM, FIRST)),
-    )  # fmt: skip
+    first = first_settings(first_query(DEFAULT_PROBLEM, FIRST))
+    st.switch_page("training.py", query_params=last_query(state.recipes) if state.recipes else first)
 
 with st.sidebar:
     asked = training_controls()

@@ -15,6 +15,7 @@ from core.optimizers.landscape import Landscape
 from core.recipe import Recipe, make
 from core.registry import MethodSpec, Parameter, ProblemSpec, Value
 from pages.figures.optimizers import SHORT
+from pages.ui import exports
 from pages.ui.controls import choice, ignored_parameters, parameter_controls, parameter_widget
 from pages.ui.explain import METHOD_SLOTS
 
@@ -34,8 +35,10 @@ FIRST: Race = (
 )
 #: Session keys: the page itself has set values of the sidebar; a fragment did, so the sidebar is out of date.
 SET_BY_US, OUT_OF_DATE = "optimizers.set", "optimizers.out_of_date"
+#: Session key: what the address said of the race that was drawn last, on whichever page of the lab.
+_DRAWN = "optimizers.drawn"
 #: Parameters that stand beside the picker, and that all methods share.
-RATE, STEPS = "lr", "steps"
+RATE, STEPS, SEED = "lr", "steps", "seed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +65,36 @@ def first_query(problem: str = DEFAULT_PROBLEM, first: Race = FIRST) -> dict[str
     for slot, (method, params) in zip(SLOTS, first, strict=True):
         query |= {slot: method, **{f"{slot}.{name}": str(value) for name, value in params.items()}}
     return query
+
+
+def link_followed() -> bool:
+    """Whether the address asks for another race than was drawn last; widgets that stand do not hear of it.
+
+    Call it once in a run, before the sidebar; `address_drawn` after it.
+    """
+    drawn = st.session_state.get(_DRAWN)
+    return drawn is not None and drawn != _asked_for()
+
+
+def address_drawn() -> None:
+    """Remember what the sidebar stands for."""
+    st.session_state[_DRAWN] = _asked_for()
+
+
+def _asked_for() -> dict[str, str]:
+    own = ("p", *SLOTS, STEPS, SEED)
+    return {key: value for key, value in st.query_params.items() if key.partition(".")[0] in own}
+
+
+def last_query(recipes: Sequence[Recipe]) -> dict[str, str]:
+    """Return the address of a race, for who comes back to its page."""
+    query = exports.query(recipes, ())
+    steps = {str(recipe.method_params.get(STEPS)) for recipe in recipes}
+    if len(steps) > 1:
+        return query
+    return {key: value for key, value in query.items() if not key.endswith(f".{STEPS}")} | {
+        STEPS: steps.pop()
+    }
 
 
 def landscapes() -> dict[str, ProblemSpec]:
@@ -91,21 +124,27 @@ def catch_up() -> None:
 def optimizer_controls() -> Asked:
     """Draw the sidebar."""
     st.subheader("Landscape")
-    spec = problem_picker("Landscape", landscapes(), DEFAULT_PROBLEM)
+    linked = link_followed()
+    spec = problem_picker("Landscape", landscapes(), DEFAULT_PROBLEM, linked=linked)
     values = parameter_controls(spec, "p")
-    chosen, own, steps = race_controls(methods(), FIRST)
+    chosen, own, steps = race_controls(methods(), FIRST, linked=linked)
     with st.expander("Randomness", key="randomness"):
         seed = st.number_input(
             "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params",
             help="of noisy gradients, data and matrices; plain landscapes have nothing random",
         )  # fmt: skip
+    address_drawn()
     return ask(spec, values, chosen, own, steps, int(seed))
 
 
 def race_controls(
-    specs: Mapping[str, MethodSpec], first: Race
+    specs: Mapping[str, MethodSpec], first: Race, *, linked: bool
 ) -> tuple[dict[str, MethodSpec], dict[str, dict[str, Value]], int | None]:
     """Draw the pickers of the methods and the number of steps that all of them make.
+
+    Parameters
+    ----------
+    linked : a link was followed: what it says holds, and defaults where it says nothing.
 
     Returns
     -------
@@ -113,7 +152,11 @@ def race_controls(
     """
     st.subheader("Optimizers")
     st.caption("Method, learning rate, settings")
-    chosen, own = _pickers(specs, first)
+    chosen, own = _pickers(specs, first, linked)
+    if linked:
+        for key, otherwise in ((STEPS, None), (SEED, 0)):
+            asked = st.query_params.get(key, "")
+            st.session_state[key] = int(asked) if asked.isdecimal() else otherwise
     steps = st.number_input(
         "Steps", 1, 100_000, None, key=STEPS, bind="query-params", placeholder="as each method has it",
         help="steps of every method; empty: the number in each method's settings",
@@ -174,35 +217,42 @@ def _asked(
     return Asked(tuple(able.values()), tuple(able), landscape, tuple(dict.fromkeys(notes)))
 
 
-def problem_picker(label: str, specs: Mapping[str, ProblemSpec], default: str) -> ProblemSpec:
+def problem_picker(
+    label: str, specs: Mapping[str, ProblemSpec], default: str, *, linked: bool
+) -> ProblemSpec:
     """Draw the choice of the problem; another one's parameters begin at their defaults."""
     titles = {key: spec.title for key, spec in specs.items()}
     before = st.session_state.get("p.of")
     asked = st.query_params.get("p")
     spec = specs[choice(label, titles, default, "p", hide=True)]
-    if before is not None and before != spec.key:
-        _reset("p", spec, from_link=asked == spec.key)
+    if linked or before not in (None, spec.key):
+        reset("p", spec, from_link=linked or asked == spec.key)
     st.session_state["p.of"] = spec.key
     st.caption(" ".join(spec.doc.split("\n\n")[0].split()))
     return spec
 
 
-def _reset(prefix: str, spec: ProblemSpec | MethodSpec, *, from_link: bool) -> None:
+def reset(prefix: str, spec: ProblemSpec | MethodSpec, *, from_link: bool) -> None:
     """Set every parameter to its default: what was set was meant for another choice.
 
     Parameters
     ----------
-    from_link : the address made the choice; what it sets stays.
+    from_link : the address made the choice; what it sets holds.
     """
     for parameter in spec.parameters:
         key = f"{prefix}.{parameter.name}"
-        if not (from_link and key in st.query_params):
-            st.session_state[key] = str(parameter.default) if parameter.type is str else parameter.default
-            st.session_state[SET_BY_US] = True
+        value = parameter.default
+        if from_link and key in st.query_params:
+            try:
+                value = parameter.parse(st.query_params[key], key)
+            except ValueError:
+                continue  # the page says that it was ignored
+        st.session_state[key] = str(value) if parameter.type is str else value
+        st.session_state[SET_BY_US] = True
 
 
 def _pickers(
-    specs: Mapping[str, MethodSpec], first: Race
+    specs: Mapping[str, MethodSpec], first: Race, linked: bool
 ) -> tuple[dict[str, MethodSpec], dict[str, dict[str, Value]]]:
     """Draw six pickers, each with its learning rate and its other settings beside it."""
     titles = {"none": "nothing", **{key: SHORT.get(key, spec.title) for key, spec in specs.items()}}
@@ -217,8 +267,8 @@ def _pickers(
         spec = specs.get(key)
         if spec is None:
             continue
-        if before is not None and before != key:
-            _reset(slot, spec, from_link=asked == key)
+        if linked or before not in (None, key):
+            reset(slot, spec, from_link=linked or asked == key)
         chosen[slot], values[slot] = spec, {}
         parameter = _rate(spec)
         with rate:

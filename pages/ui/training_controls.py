@@ -12,8 +12,19 @@ from core.optimizers.trained import TRAINERS
 from core.optimizers.training import Training
 from core.recipe import Recipe
 from core.registry import MethodSpec, ProblemSpec, Value
+from pages.ui.compared import METHOD, PREFIX
 from pages.ui.controls import parameter_controls
-from pages.ui.optimizer_controls import LAB, Asked, Race, ask, problem_picker, race_controls
+from pages.ui.optimizer_controls import (
+    LAB,
+    Asked,
+    Race,
+    address_drawn,
+    ask,
+    link_followed,
+    problem_picker,
+    race_controls,
+    reset,
+)
 from pages.ui.table_controls import ASKED as FROM_TABLE
 from pages.ui.table_controls import table_controls
 
@@ -53,19 +64,23 @@ def trainers(problem: str) -> dict[str, MethodSpec]:
 def training_controls() -> Asked:
     """Draw the sidebar; what it asks for."""
     st.subheader("Task")
-    spec = problem_picker("Task", tasks(), DEFAULT_PROBLEM)
+    linked = link_followed()
+    spec = problem_picker("Task", tasks(), DEFAULT_PROBLEM, linked=linked)
     values: dict[str, Value] = {}
     is_table = spec.key == "table"
     if is_table:
         values |= table_controls()
     is_missing = is_table and not values
     values |= parameter_controls(spec, "p", skip=FROM_TABLE)
-    chosen, own, steps = race_controls(trainers(spec.key), FIRST)
+    chosen, own, steps = race_controls(trainers(spec.key), FIRST, linked=linked)
     with st.expander("Randomness", key="randomness"):
         seed = st.number_input(
             "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params",
             help="of the data, the first weights and the order of the batches; the same for all methods",
         )  # fmt: skip
+    if linked:
+        reset(PREFIX, registry.method_spec(LAB, METHOD), from_link=True)
+    address_drawn()
     if is_missing:
         return Asked()
     return ask(spec, values, chosen, own, steps, int(seed), prepared)

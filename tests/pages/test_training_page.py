@@ -65,3 +65,15 @@ def test_every_task_offers_methods_that_it_does_not_refuse(app: AppTest) -> None
     assert "nonlinear_cg" in trainers("digits_mlp")
     assert "nonlinear_cg" not in trainers("char_lm")
     assert {"nexus", "tract", "diff2"} <= set(trainers("digits_mlp"))
+
+
+def test_a_link_sets_what_it_names_and_defaults_where_it_names_nothing(app: AppTest) -> None:
+    open_page(app, p="digits_mlp", **TWO | {"m__lr": "0.05", "m2__beta1": "0.5", "p__batch": "32"})
+    assert app.number_input(key="m2.beta1").value == pytest.approx(0.5)
+    # another race by a link on the same page: its widgets are there already
+    app.query_params.clear()
+    for key, value in (TWO | {"m.lr": "0.01", "steps": "10"}).items():
+        app.query_params[key] = value
+    over(checked(app.run()))
+    values = {key: app.number_input(key=key).value for key in ("m.lr", "m2.beta1", "p.batch", "steps")}
+    assert values == {"m.lr": 0.01, "m2.beta1": 0.9, "p.batch": 64, "steps": 10}
