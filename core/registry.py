@@ -351,7 +351,10 @@ def method_spec(lab_key: str, key: str) -> MethodSpec:
     for missing in unavailable(lab_key) if lab_key in LABS else ():
         if missing.module.rpartition(".")[2] == key:
             raise InputError(
-                f"method {key}", "what it needs to be there", "that it is not", missing.reason.partition(": ")[2]
+                f"method {key}",
+                "what it needs to be there",
+                "that it is not",
+                missing.reason.partition(": ")[2],
             )
     return typing.cast(MethodSpec, _named(_methods, lab_key, key, "method"))
 

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from core.optimizers.lanczos import count_above
+from core.registry import Value
 from core.run import Limits, RunView
 from core.trace import TraceView
 from pages.figures import around
@@ -88,12 +89,15 @@ def _sharpness(asked: Asked, engine: tuple[float, Limits], place: Any, controls:
             "line and to stay there: the edge of stability."
         )
     with controls:
-        whole = st.toggle(
-            "All samples in every step", value=True, key="sharpness.whole",
-            help="the edge of stability shows without the noise of batches",
-        )  # fmt: skip
         trainer = trainer_choice(asked, "sharpness", STABLE)
-        recipe = analysis_recipe("sharpness", "sharpness", trainer, {"batch": 0} if whole else None)
+        whole: dict[str, Value] = {}
+        if trainer is not None and "batch" in trainer.recipe.problem_params:
+            is_whole = st.toggle(
+                "All samples in every step", value=True, key="sharpness.whole",
+                help="the edge of stability shows without the noise of batches",
+            )  # fmt: skip
+            whole = {"batch": 0} if is_whole else {}
+        recipe = analysis_recipe("sharpness", "sharpness", trainer, whole)
 
     def draw(view: RunView, _: Any) -> None:
         trace = view.members[0].view

@@ -37,7 +37,10 @@ def seeds_tab(asked: Asked, engine: tuple[float, Limits]) -> None:
     )
     place, controls = st.columns([13, 5])
     with controls:
-        values = parameter_controls(registry.method_spec(LAB, METHOD), PREFIX, skip=TAKEN)
+        spec = registry.method_spec(LAB, METHOD)
+        values = parameter_controls(spec, PREFIX, skip=TAKEN)
+        with st.expander("What this is"):
+            explain.method_explanation(spec)
     quantities = list(seeds.QUANTITIES)
     if isinstance(asked.landscape, Training) and not asked.landscape.classes:
         quantities.pop()

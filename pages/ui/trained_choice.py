@@ -13,6 +13,7 @@ from core.optimizers.trained import TRAINERS
 from core.recipe import Recipe, make
 from core.registry import Value
 from pages.figures import optimizers as figures
+from pages.ui import explain
 from pages.ui.controls import choice, parameter_controls
 from pages.ui.optimizer_controls import LAB, Asked, settings_text
 
@@ -57,7 +58,10 @@ def analysis_recipe(
     ----------
     problem : parameters of the task that are other than on the page.
     """
-    values = parameter_controls(registry.method_spec(LAB, analysis), prefix, skip=TAKEN)
+    spec = registry.method_spec(LAB, analysis)
+    values = parameter_controls(spec, prefix, skip=TAKEN)
+    with st.expander("What this is"):
+        explain.method_explanation(spec)
     if trainer is None:
         return None
     r = trainer.recipe

@@ -77,3 +77,40 @@ def test_a_link_sets_what_it_names_and_defaults_where_it_names_nothing(app: AppT
     over(checked(app.run()))
     values = {key: app.number_input(key=key).value for key in ("m.lr", "m2.beta1", "p.batch", "steps")}
     assert values == {"m.lr": 0.01, "m2.beta1": 0.9, "p.batch": 64, "steps": 10}
+
+
+ANALYSES = {
+    "seeds": (
+        "Over seeds",
+        {"seeds.rates": "2", "seeds.seeds": "2", "seeds.steps": "4"},
+        "lowest held-out loss",
+    ),
+    "around": ("Loss around it", {"around.resolution": "5"}, "at the trained network"),
+    "way": ("Loss around it", {"around.picture": "plane of the way", "way.resolution": "5"}, "A random walk"),
+    "line": ("Loss around it", {"around.picture": "line from the start"}, "arrier"),
+    "spectrum": ("Curvature", {"spectrum.lanczos_steps": "6"}, "larger than a tenth of the largest"),
+    "sharpness": (
+        "Curvature",
+        {"curvature.picture": "largest curvature along the way", "sharpness.resolution": "3"},
+        "The largest curvature",
+    ),
+}
+
+
+@pytest.mark.parametrize("prefix", ANALYSES)
+def test_every_analysis_runs_and_says_what_it_found(app: AppTest, prefix: str) -> None:
+    tab, query, said = ANALYSES[prefix]
+    small = TWO | {"p": "dp_regression", "p.samples": "100", "steps": "6", "tab": tab} | query
+    open_page(app, **small)
+    checked(app.button(key=f"{prefix}.go").click().run())
+    end = time.monotonic() + 40.0
+    while not any('class="it-finding' in body and said in body for body in html(app)):
+        assert time.monotonic() < end, html(app)
+        time.sleep(0.05)
+        checked(app.run())
+
+
+def test_updates_are_taken_apart_at_the_cursor(app: AppTest) -> None:
+    open_page(app, p="dp_regression", p__samples="100", **TWO | {"tab": "Updates", "k": "3"})
+    (table,) = (t.value for t in app.dataframe if "effective rank" in t.value)
+    assert list(table["steps"]) == ["3 to 4", "3 to 4"]
