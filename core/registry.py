@@ -145,6 +145,16 @@ class Unavailable:
     module: str
     reason: str
 
+    @property
+    def key(self) -> str:
+        """The module's own name, which is the method's."""
+        return self.module.rpartition(".")[2]
+
+    @property
+    def sentence(self) -> str:
+        """The reason without the kind of error."""
+        return self.reason.partition(": ")[2]
+
 
 #: Packages under core/ that hold a lab.
 LABS = ("registration", "poisson", "optimizers")
@@ -349,13 +359,8 @@ def method_spec(lab_key: str, key: str) -> MethodSpec:
         If there is none, or if it needs a package that is not installed.
     """
     for missing in unavailable(lab_key) if lab_key in LABS else ():
-        if missing.module.rpartition(".")[2] == key:
-            raise InputError(
-                f"method {key}",
-                "what it needs to be there",
-                "that it is not",
-                missing.reason.partition(": ")[2],
-            )
+        if missing.key == key:
+            raise InputError(f"method {key}", "what it needs to be there", "that it is not", missing.sentence)
     return typing.cast(MethodSpec, _named(_methods, lab_key, key, "method"))
 
 

@@ -127,3 +127,11 @@ def _claim(experiment: ExperimentSpec) -> str:
         f"<p><strong>Claim.</strong> {html.escape(experiment.claim)} "
         f'<span class="it-muted">({html.escape(experiment.source)})</span></p>'
     )
+
+
+def not_offered(lab: str) -> None:
+    """Name the methods that lack a package here; the reason stands in the help."""
+    missing = registry.unavailable(lab)
+    if missing:
+        names = ", ".join(m.key for m in missing)
+        st.caption(f"Not installed: {names}", help="\n\n".join(m.sentence for m in missing))

@@ -16,7 +16,7 @@ from core.poisson.matrix import make_matrix_system
 from core.recipe import Recipe, make
 from core.registry import MethodSpec, ProblemSpec, Value
 from pages.ui.controls import choice, ignored_parameters, parameter_controls, parameter_widget
-from pages.ui.explain import METHOD_SLOTS
+from pages.ui.explain import METHOD_SLOTS, not_offered
 from pages.ui.mask_painter import mask, provide_mask
 from pages.ui.session import owner, uploads
 from pages.ui.upload import file_uploader, scan_card, scan_uploader
@@ -61,6 +61,7 @@ def poisson_controls() -> tuple[Recipe, ...]:
     st.subheader("Solvers")
     methods, own_values = _solvers()
     shared = _shared(methods)
+    not_offered(LAB)
     if NEEDED.get(spec.key, "") not in ("", *files):
         return ()
     try:

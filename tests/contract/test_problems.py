@@ -30,7 +30,10 @@ def needs_files(spec: ProblemSpec) -> bool:
 
 @each_lab
 def test_every_module_of_the_lab_can_be_imported(lab: str) -> None:
-    assert registry.unavailable(lab) == ()
+    # a package that pip alone does not give may be missing, and says so
+    lacking = {m.key for m in registry.unavailable(lab) if "is not installed: pip install" in m.sentence}
+    assert lacking <= {"petsc_pcg"}
+    assert {m.key for m in registry.unavailable(lab)} == lacking
     assert registry.problems(lab)
     assert registry.methods(lab)
 

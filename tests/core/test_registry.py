@@ -278,7 +278,7 @@ def test_a_module_that_cannot_be_imported_is_listed_with_its_reason(mock_lab: An
     assert "libusb" in reasons["linked"]
     assert reasons["typo"].startswith("SyntaxError")
     assert "two entries named 'good'" in reasons["twin"]
-    with pytest.raises(InputError, match="method lost: expected what .*a_library_that_is_not_there"):
+    with pytest.raises(InputError, match=r"method lost: expected what .*a_library_that_is_not_there"):
         registry.method_spec("mock", "lost")
 
 
