@@ -26,6 +26,11 @@ from core.poisson.kernels.stencil_network import (
     interpolate_3d,
 )
 from core.poisson.kernels.transfer import clear_outside, galerkin, prolong, restrict
+from core.poisson.kernels.varying_convolution import (
+    convolve_batch,
+    derivative_by_batch,
+    derivative_by_kernels,
+)
 
 __all__ = [
     "COMPILED",
@@ -37,7 +42,10 @@ __all__ = [
     "average_3d",
     "begin",
     "clear_outside",
+    "convolve_batch",
     "convolve_varying",
+    "derivative_by_batch",
+    "derivative_by_kernels",
     "direction_unit",
     "end",
     "factorise_matrix",

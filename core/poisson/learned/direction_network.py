@@ -28,7 +28,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it."""
-        return torch.relu(self.second(torch.relu(self.first(x)))) + x
+        return torch.relu_(self.second(torch.relu_(self.first(x)))) + x
 
 
 def _convolution(a: DirectionArchitecture, inputs: int) -> nn.Module:
@@ -64,12 +64,12 @@ class DirectionNetwork(nn.Module):
 
     def forward(self, r: Tensor) -> Tensor:
         """Return the direction; the sides must be multiples of ``architecture.multiple``."""
-        a = torch.relu(self.second(self.entry(r)))
+        a = torch.relu_(self.second(self.entry(r)))
         skips = []
         for level, blocks in enumerate(self.down):
             a = blocks(a)
             if self.architecture.closing:
-                a = torch.relu(self.closing[level](a))
+                a = torch.relu_(self.closing[level](a))
             skips.append(a)
             a = _POOLS[self.architecture.dim](a, 2)
         a = self.bottom(a)

@@ -107,7 +107,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     for preset in (
         Preset(
             "a", "DCDM as published, 2-D", "direction", _PAPER_2D, _EMPTY_64,
-            "scaled", 1e-3, 16, 425, _BOX, 60,
+            "scaled", 1e-3, 16, 425, _BOX, 50,
         ),
         Preset(
             "b", "DCDM, deep U-Net, 2-D", "direction",
@@ -116,16 +116,16 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
         ),
         Preset(
             "c", "scale-shared NPSDO (this app), 2-D, open all round", "stencil", {"dim": 2, "levels": 0},
-            Layouts(2, (64, 32), 0, "box", 300), "norm", 3e-3, 16, 2796, _BOX, 40,
+            Layouts(2, (64, 32), 0, "box", 300), "norm", 3e-3, 16, 2796, _BOX, 25,
         ),
         Preset(
             "c4", "NPSDO, four separate levels, 2-D, open all round", "stencil", {"dim": 2, "levels": 4},
-            _EMPTY_64, "norm", 3e-3, 16, 2054, _BOX, 40,
+            _EMPTY_64, "norm", 3e-3, 16, 2054, _BOX, 20,
         ),
         Preset(
             "d", "scale-shared NPSDO (this app), 2-D, walls and obstacles", "stencil",
             {"dim": 2, "levels": 0}, Layouts(2, (64, 32), 16, "open_box", 300), "norm", 3e-3, 16, 2782,
-            _DISC, 60,
+            _DISC, 30,
         ),
         Preset(
             "e", "DCDM as published, 3-D, narrow", "direction", {**_PAPER_2D, "dim": 3, "channels": 8},

@@ -23,6 +23,8 @@ from core.poisson.system import Grid
 NULL = 1e-8
 #: An off-diagonal entry below this share of the largest one: the Krylov space is exhausted.
 EXHAUSTED = 1e-10
+#: A vector that re-orthogonalisation leaves shorter than this share of it is orthogonalised once more.
+SHORT = 0.7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +76,12 @@ def lanczos(grid: Grid, steps: int, rng: np.random.Generator) -> tuple[Array, Ar
     for j in range(m):
         w = apply(Q[j])
         diagonal[j] = w @ Q[j]
-        for _ in range(2):  # once loses orthogonality when the rest is short
+        w -= diagonal[j] * Q[j]
+        if j:
+            w -= off[j - 1] * Q[j - 1]
+        before = np.linalg.norm(w)
+        w -= Q[: j + 1].T @ (Q[: j + 1] @ w)
+        if np.linalg.norm(w) < SHORT * before:  # what is left may be rounding of what was taken away
             w -= Q[: j + 1].T @ (Q[: j + 1] @ w)
         w = project(w)
         off[j] = np.linalg.norm(w)

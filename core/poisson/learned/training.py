@@ -155,17 +155,14 @@ class Trainer:
         """Return a copy of all weights in one vector."""
         return parameters_vector(self.network)
 
-    def state(self) -> dict[str, Single]:
-        """Return what is needed beside the weights to go on: moments of Adam and the pool."""
-        moments = [
-            self._optimizer.state.get(p, {"exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)})
-            for p in self.network.parameters()
-        ]
-        found = {
-            name: torch.cat([m[key].detach().reshape(-1) for m in moments]).numpy().copy()
-            for name, key in ((MEAN, "exp_avg"), (SQUARE, "exp_avg_sq"))
-        }
-        return found | ({POOL: np.concatenate([p.ravel() for p in self._pool])} if self._own else {})
+    def state(self, name: str) -> Single:
+        """Return one of `state_names`: what is needed beside the weights to go on."""
+        if name == POOL:
+            return np.concatenate([p.ravel() for p in self._pool])
+        key = {MEAN: "exp_avg", SQUARE: "exp_avg_sq"}[name]
+        states = self._optimizer.state
+        parts = [states[p][key] if p in states else torch.zeros_like(p) for p in self.network.parameters()]
+        return torch.cat([part.detach().reshape(-1) for part in parts]).numpy()
 
     def restore(self, step: int, state: Mapping[str, Single]) -> None:
         """Go back to the state after `step` steps; the network has its weights already."""

@@ -154,7 +154,7 @@ class TrainNetwork:
                 scalars |= _probe(p.probe, trainer)
             yield Iterate(
                 k, trainer.weights, scalars,
-                {name: lambda name=name: trainer.state()[name] for name in trainer.state_names},  # type: ignore[misc]
+                {name: lambda name=name: trainer.state(name) for name in trainer.state_names},  # type: ignore[misc]
                 Work(gradient=k, evaluation=k + 1), Status.MAX_ITERATIONS if ends else Status.RUNNING,
                 f"{trainer.step} of {p.steps} steps" if ends else "",
             )  # fmt: skip
