@@ -136,6 +136,25 @@ def test_derivatives_of_varying_kernels_are_those_of_finite_differences(shape: t
     assert torch.autograd.gradcheck(convolve, (kernels, x))
 
 
+@pytest.mark.parametrize("shape", [(4, 5), (3, 2, 4)])
+def test_in_single_precision_the_derivatives_are_the_same(shape: tuple[int, ...]) -> None:
+    rng = torch.Generator().manual_seed(0)
+    kernels, x = torch.randn(3 ** len(shape), *shape, generator=rng), torch.randn(2, *shape, generator=rng)
+    weight = torch.randn(2, *shape, generator=rng)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        # another layout than C order, as a view of a permuted array has it
+        k = kernels.to(dtype).transpose(0, -1).contiguous().transpose(0, -1).requires_grad_()
+        u = x.to(dtype).transpose(0, -1).contiguous().transpose(0, -1).requires_grad_()
+        value = (convolve(k, u) * weight.to(dtype)).sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        assert k.grad is not None
+        assert u.grad is not None
+        found.append((value.detach().double(), k.grad.double(), u.grad.double()))
+    for single, double in zip(*found, strict=True):
+        torch.testing.assert_close(single, double, rtol=1e-5, atol=1e-5)
+
+
 def up(x: Array) -> Array:
     """Linear interpolation between cell centres: 3/4 and 1/4, the edge repeated."""
     for axis in range(x.ndim):
