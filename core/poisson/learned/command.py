@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.poisson.learned.acceptance import judged
 from core.poisson.learned.checkpoint import checkpoint
 from core.poisson.learned.presets import preset
 from core.poisson.learned.weights import Weights, find, keep
@@ -60,6 +61,8 @@ def measured(weights: Weights, out: Callable[[str], None]) -> Weights:
     for row in measure(weights):
         out(f"  {row['problem']}: {row['learned']} ({row['status']}), CG {row['cg']}")
         rows.append(row)
+    for sentence in judged(str(weights.about["preset"]), rows):
+        out(f"  {sentence}")
     return dataclasses.replace(weights, about={**weights.about, "measured": rows})
 
 
