@@ -24,7 +24,7 @@ const choices = new Map();
 /** Panels with all their frames; data from pages/figures/field.py. */
 export const fields = {
   render(component) {
-    instanceOf(component, (root) => new Fields(root)).update(component.data);
+    instanceOf(component, (root) => new Fields(root)).update(component.data, component.setTriggerValue);
   },
   release,
 };
@@ -70,7 +70,8 @@ class Fields {
     this.panels = [];
   }
 
-  update(bytes) {
+  update(bytes, trigger) {
+    this.trigger = trigger;
     const theme = themeOf(this.root);
     const same = sameBytes(this.bytes, bytes) && theme.name === this.theme?.name;
     if (same) return;
@@ -114,6 +115,12 @@ class Fields {
     this.refresh();
   }
 
+  /** A click on a cell is told to the page where it asked for it. */
+  pick([i, j]) {
+    const { picks, stride } = this.meta;
+    if (picks) this.trigger("cell", [i * stride, j * stride]);
+  }
+
   draw() {
     if (!this.meta) return;
     const k = this.id ? group(this.id).k : 0;
@@ -142,14 +149,20 @@ class PanelView {
     this.canvas = el("canvas", {
       class: "is-field", width: this.columns, height: this.rows, role: "img", "aria-label": head.title,
       onpointermove: (event) => this.pointed(event), onpointerdown: (event) => this.pointed(event),
+      onclick: (event) => { const cell = this.cellAt(event); if (cell) owner.pick(cell); },
       onpointerleave: () => owner.point(null, data.shape),
     });
     this.canvas.style.aspectRatio = `${this.columns} / ${this.rows}`;
     this.cross = svg("rect", { width: 1, height: 1, class: "is-field-cell", visibility: "hidden" });
+    const { cell, stride } = owner.meta;
+    this.chosen = cell ? [svg("rect", {
+      x: Math.floor(cell[1] / stride), y: this.rows - 1 - Math.floor(cell[0] / stride), width: 1, height: 1,
+      class: "is-field-chosen",
+    })] : [];
     this.outline = svg("svg", {
       class: "is-field-outline", viewBox: `0 0 ${this.columns} ${this.rows}`, preserveAspectRatio: "none",
       "aria-hidden": "true",
-    }, svg("path", { d: this.edges() }), this.cross);
+    }, svg("path", { d: this.edges() }), ...this.chosen, this.cross);
     const colour = head.index >= 0 ? roleColour(owner.theme, "method", head.index) : null;
     this.at = el("span", { class: "is-note is-mono" });
     this.value = el("p", { class: "is-note is-mono is-field-value" });
@@ -257,12 +270,16 @@ class PanelView {
     this.value.textContent = `${axes[0]} = ${i * stride}, ${axes[1]} = ${j * stride}: ${what}`;
   }
 
-  pointed(event) {
+  /** The cell under the pointer, null outside. */
+  cellAt(event) {
     const box = this.canvas.getBoundingClientRect();
     const j = Math.floor(((event.clientX - box.left) / box.width) * this.columns);
     const i = this.rows - 1 - Math.floor(((event.clientY - box.top) / box.height) * this.rows);
-    const inside = i >= 0 && j >= 0 && i < this.rows && j < this.columns;
-    this.owner.point(inside ? [i, j] : null, [this.rows, this.columns]);
+    return i >= 0 && j >= 0 && i < this.rows && j < this.columns ? [i, j] : null;
+  }
+
+  pointed(event) {
+    this.owner.point(this.cellAt(event), [this.rows, this.columns]);
   }
 }
 

@@ -21,6 +21,7 @@ from pages.ui.poisson_controls import (
     ignored_in_link,
     poisson_controls,
 )
+from pages.ui.poisson_operators import operators_tab
 from pages.ui.poisson_plume import plume_tab
 from pages.ui.poisson_scaling import scaling_tab
 from pages.ui.poisson_tabs import (
@@ -34,7 +35,18 @@ from pages.ui.poisson_training import training_tab
 from pages.ui.poisson_views import Selection, Shown, draw_fields, draw_live, selection_controls
 from pages.ui.session import follow_controls, lab_state
 
-TABS = ("Race", "Spectrum", "Levels", "Conjugacy", "Scaling", "Plume", "Training", "How it works", "Data")
+TABS = (
+    "Race",
+    "Spectrum",
+    "Levels",
+    "Conjugacy",
+    "Operators",
+    "Scaling",
+    "Plume",
+    "Training",
+    "How it works",
+    "Data",
+)
 state = lab_state(LAB)
 asked = dict(st.query_params)
 
@@ -115,5 +127,7 @@ with tab:
         spectrum_tab(shown)
     elif opened == "Conjugacy":
         conjugacy_tab(shown)
+    elif opened == "Operators":
+        operators_tab(shown)
     elif opened == "Data":
         data_tab(shown)

@@ -1,16 +1,13 @@
-"""How far directions are from being conjugate, and the response to a single source."""
+"""How far directions are from being conjugate."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
-from core.errors import InputError
 from core.iterate import Array
-from core.poisson.fingerprint import reference_solution
-from core.poisson.system import GridSystem, LinearSystem
+from core.poisson.system import LinearSystem
 
 
 def conjugacy(system: LinearSystem, directions: Sequence[Array]) -> Array:
@@ -33,22 +30,3 @@ def conjugacy(system: LinearSystem, directions: Sequence[Array]) -> Array:
     scale = np.outer(lengths, lengths)
     found: Array = np.divide(np.abs(products), scale, out=np.zeros_like(products), where=scale > 0.0)
     return found
-
-
-def greens_function(system: GridSystem, cell: tuple[int, ...]) -> Array:
-    """Return the column of A⁻¹ (of the pseudo-inverse on parts without air) that belongs to a fluid cell.
-
-    Raises
-    ------
-    InputError
-        If the cell is not fluid.
-    """
-    grid = system.grid
-    inside = len(cell) == grid.dim and all(0 <= c < n for c, n in zip(cell, grid.shape, strict=True))
-    if not inside or not grid.fluid()[cell]:
-        raise InputError("cell", "a fluid cell", str(cell))
-    source = np.zeros(grid.shape)
-    source[cell] = 1.0
-    b = grid.embed(source)
-    grid.components.project(b)
-    return reference_solution(dataclasses.replace(system, b=b))

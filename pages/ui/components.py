@@ -239,12 +239,26 @@ def table(
     _table(key=key, data=pack(arrays, meta), height=reserved)
 
 
-def fields(key: str, payload: bytes) -> None:
+def fields(key: str, payload: bytes, on_cell: Callable[[int, int], None] | None = None) -> None:
     """Mount fields of numbers side by side (`pages.figures.field.fields_payload`).
 
     Call it outside the live fragment: the message is megabytes and travels once.
+
+    Parameters
+    ----------
+    on_cell : called with row and column of a cell that was clicked, before the page runs again; the payload's
+        view has ``"picks": True`` among its extras.
     """
-    _fields(key=key, data=payload, height="content")
+    if on_cell is None:
+        _fields(key=key, data=payload, height="content")
+        return
+
+    def clicked() -> None:
+        cell = st.session_state[key].get("cell")
+        if cell:
+            on_cell(int(cell[0]), int(cell[1]))
+
+    _fields(key=key, data=payload, height="content", on_cell_change=clicked)
 
 
 def newest_fields(key: str, payload: bytes) -> None:

@@ -25,7 +25,7 @@ LAB = "poisson"
 DEFAULT_PROBLEM = "disc"
 #: URL keys of the solvers, and what each one is when nothing is asked for.
 SLOTS = METHOD_SLOTS[LAB]
-DEFAULT_METHODS = ("cg", "mic_pcg", "deflated_pcg", "multigrid_pcg", "pyamg_sa", "none")
+DEFAULT_METHODS = ("cg", "mic_pcg", "npsdo", "multigrid_pcg", "pyamg_sa", "none")
 #: What all solvers share.
 SHARED = "rtol"
 #: Cells up to which every change of the controls computes at once.

@@ -9,10 +9,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.errors import InputError
 from core.iterate import drain
 from core.poisson.algebraic_multigrid import AlgebraicMultigrid
-from core.poisson.conjugacy import conjugacy, greens_function
+from core.poisson.conjugacy import conjugacy
 from core.poisson.fingerprint import fingerprint
 from core.poisson.multigrid import Multigrid
 from core.poisson.system import GridSystem
@@ -191,15 +190,7 @@ def _flags(shown: Shown) -> NDArray[np.int8]:
 
 
 def conjugacy_tab(shown: Shown) -> None:
-    """Draw how far the directions of a method are from being conjugate, and a column of the inverse."""
-    left, right = st.columns(2)
-    with left:
-        _conjugacy(shown)
-    with right:
-        _greens(shown)
-
-
-def _conjugacy(shown: Shown) -> None:
+    """Draw how far the directions of a method are from being conjugate."""
     able = {
         str(i): name
         for i, (m, name) in enumerate(zip(shown.members, figures.labels(shown.members), strict=True))
@@ -225,34 +216,6 @@ def _conjugacy(shown: Shown) -> None:
         f"Exact arithmetic would leave the diagonal alone. Largest entry beside it: {worst:.1e}. Rounding "
         "brings directions back once a Ritz value has settled; that costs iterations."
     )
-
-
-def _greens(shown: Shown) -> None:
-    problem = shown.problem
-    if not isinstance(problem, GridSystem) or problem.unknowns > MAX_UNKNOWNS:
-        st.caption("Columns of the inverse are drawn on grids.")
-        return
-    fluid = np.argwhere(problem.grid.fluid())
-    middle = fluid[len(fluid) // 2]
-    cell = tuple(
-        int(column.number_input(f"cell {axis}", 0, n - 1, int(c), key=f"greens.{axis}"))
-        for column, axis, n, c in zip(
-            st.columns(problem.grid.dim), "ijl", problem.grid.shape, middle, strict=False
-        )
-    )
-    try:
-        values = shown.cached(("greens", cell), lambda: greens_function(problem, cell))
-    except InputError as error:
-        st.error(str(error), icon=":material/error:")
-        return
-    chosen = Selection("solution", (), 0, cell[0])
-    panel = field.Panel(
-        "column of A⁻¹", -1, np.zeros(1, np.int64), plane(values, chosen)[None], plane(_flags(shown), chosen),
-        note="what a source in this cell does everywhere",
-    )  # fmt: skip
-    stride = field.stride_of(problem.grid.shape)
-    view = field.View("", f"{shown.run}.{cell}", "Green's function of a cell", stride)
-    components.fields("greens", field.fields_payload([panel], view))
 
 
 def data_tab(shown: Shown) -> None:

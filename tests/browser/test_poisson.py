@@ -50,7 +50,7 @@ def test_a_race_runs_by_itself(page: Page, address: str) -> None:
     expect(page.locator(".it-finding")).to_contain_text("Fewest iterations: multigrid-PCG")
     page.locator(RACE).wait_for()
     names = page.locator(RACE).evaluate("node => node.data.map(({name}) => name).filter(Boolean)")
-    assert names == ["CG", "MIC-PCG", "deflated CG", "multigrid-PCG", "PyAMG SA-CG"]
+    assert names == ["CG", "MIC-PCG", "NPSDO", "multigrid-PCG", "PyAMG SA-CG"]
     # it plays: the fields move by themselves
     first = shown(page)[0]
     wait_for(lambda: shown(page)[0] > first)
@@ -125,7 +125,24 @@ def test_tabs_follow_the_run(page: Page, address: str) -> None:
     assert heat.evaluate("node => node.data[0].type") == "heatmap"
     page.get_by_role("tab", name="Conjugacy").click()
     expect(page.get_by_text("Exact arithmetic would leave the diagonal alone")).to_be_visible()
-    expect(page.locator(".st-key-greens canvas")).to_have_count(1)
+    page.get_by_role("tab", name="Operators").click()
+    greens = page.locator(".st-key-greens canvas")
+    expect(greens).to_have_count(3)
+    expect(page.locator(".st-key-kernels canvas")).to_have_count(2)
+    stencil = page.locator(".st-key-kernel-stencil .js-plotly-plot")
+    before = stencil.evaluate("node => Array.from(node.data[0].z, row => Array.from(row)).flat()")
+    assert len(before) == 9
+    # a click beside the disc moves the source, and the kernel there is another one
+    box = greens.first.bounding_box()
+    assert box is not None
+    greens.first.click(position={"x": 35.5 / 64 * box["width"], "y": (63 - 32 + 0.5) / 64 * box["height"]})
+    expect(page.get_by_label("source i")).to_have_value("32")
+    expect(page.get_by_label("source j")).to_have_value("35")
+    wait_for(
+        lambda: (
+            stencil.evaluate("node => Array.from(node.data[0].z, row => Array.from(row)).flat()") != before
+        )
+    )
 
 
 def test_colours_answer_to_their_buttons(page: Page, address: str) -> None:

@@ -17,7 +17,7 @@ from core.iterate import Array
 from core.poisson import kernels
 from core.poisson.learned.architectures import StencilArchitecture
 from core.poisson.monitor import norm
-from core.poisson.system import AIR, FLUID, Grid, inner
+from core.poisson.system import AIR, FLUID, SOLID, Flags, Grid, inner
 
 Single = NDArray[np.float32]
 #: Cells whose surroundings are gathered at a time.
@@ -26,18 +26,19 @@ _SLAB = 2**15
 
 @dataclass(slots=True, eq=False)
 class _Level:
-    """Kernels, (3^d, padded cells), the weight of what was kept, and vectors of one level."""
+    """Cells, kernels (3^d, padded cells), the two weights of the combination, and vectors of one level."""
 
-    shape: tuple[int, ...]
+    flags: Flags
     before: Single
     after: Single | None = None
     keep: float = 0.0
+    add: float = 0.0
     down: Single = field(init=False)
     up: Single = field(init=False)
     offsets: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
-        padded = tuple(n + 2 for n in self.shape)
+        padded = tuple(n + 2 for n in self.flags.shape)
         self.down, self.up = np.zeros(padded, np.float32), np.zeros(padded, np.float32)
         strides = np.cumprod([1, *padded[:0:-1]])[::-1]
         steps = itertools.product((-1, 0, 1), repeat=len(padded))
@@ -77,12 +78,10 @@ class StencilOperator:
             ]
             fields, means = _convolve(picture, layers[:2], layers[2:])
             # the weight of what comes up is put into its kernels
-            self._levels.append(
-                _Level(picture.shape[1:], fields[0], fields[1] * np.float32(means[1]), means[0])
-            )
+            self._levels.append(_Level(_kinds(picture), fields[0], fields[1] * np.float32(means[1]), *means))
             picture = _halve(picture)
         bottom, _ = _convolve(picture, [_layer(tensors, "bottom", grid.dim)], [])
-        self._levels.append(_Level(picture.shape[1:], bottom[0]))
+        self._levels.append(_Level(_kinds(picture), bottom[0]))
         self._input = np.zeros_like(self._levels[0].down)
         self._row = np.zeros(max(level.down.shape[-1] for level in self._levels), np.float32)
 
@@ -102,9 +101,13 @@ class StencilOperator:
         found = at.after if after and at.after is not None else at.before
         return found.reshape(-1, *at.down.shape)[(slice(None), *inner(self._grid.dim))].copy()
 
-    def kept(self) -> list[float]:
-        """Return c0 of each level above the bottom."""
-        return [level.keep for level in self._levels[:-1]]
+    def flags(self, level: int) -> Flags:
+        """Return the kinds of a level's cells: fluid if any child is, else air if any is, else solid."""
+        return self._levels[level].flags
+
+    def combinations(self) -> Array:
+        """Return (levels above the bottom, 2): c0 of what was kept and c1 of what comes up, finest first."""
+        return np.array([(level.keep, level.add) for level in self._levels[:-1]]).reshape(-1, 2)
 
     def apply(self, r: Array, z: Array) -> float:
         """Set z = ‖r‖ f(r/‖r‖) on the fluid and return r·z."""
@@ -180,6 +183,12 @@ def _convolve(
     mean = sums / float(np.prod(shape))
     means = [float(weight.mean(axis=0) @ mean + bias.mean()) for weight, bias in averaged]
     return [made.reshape(len(made), -1) for made in fields], means
+
+
+def _kinds(picture: Single) -> Flags:
+    """Return the flags that a picture of shares of air and fluid stands for."""
+    air, fluid, _ = picture
+    return np.where(fluid > 0.0, FLUID, np.where(air > 0.0, AIR, SOLID)).astype(np.int8)
 
 
 def _halve(picture: Single) -> Single:

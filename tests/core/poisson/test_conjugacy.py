@@ -1,12 +1,11 @@
-"""Conjugate directions and columns of the inverse."""
+"""Conjugate directions."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from core.errors import InputError
-from core.poisson.conjugacy import conjugacy, greens_function
+from core.poisson.conjugacy import conjugacy
 from tests.oracles_poisson import iterates, matrix, system, value
 
 
@@ -32,18 +31,3 @@ def test_any_directions_are_measured_as_defined() -> None:
     np.testing.assert_allclose(conjugacy(given, directions), expected, atol=1e-12)
     assert not conjugacy(given, [np.zeros((8, 8))]).any()
     assert conjugacy(given, []).shape == (0, 0)
-
-
-@pytest.mark.parametrize(("problem", "boundary"), [("disc", "open_box"), ("disc", "walls"), ("maze", "box")])
-def test_a_greens_function_is_a_column_of_the_inverse(problem: str, boundary: str) -> None:
-    given = system(problem, n=12, boundary=boundary)
-    fluid = given.grid.fluid()
-    cell = tuple(int(i) for i in np.argwhere(fluid)[17])
-    column = np.linalg.pinv(matrix(given.grid).toarray(), rcond=1e-11)[:, 17]
-    np.testing.assert_allclose(greens_function(given, cell)[fluid], column, atol=1e-9 * np.abs(column).max())
-
-
-@pytest.mark.parametrize("cell", [(0,), (99, 0), (-1, 0), (6, 5)])
-def test_a_cell_without_fluid_has_none(cell: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match="a fluid cell"):
-        greens_function(system("disc", n=12), cell)

@@ -19,7 +19,7 @@ from core.poisson.learned.operator import DirectionOperator, make_network, param
 from core.poisson.learned.residual_loss import picture
 from core.poisson.learned.stencil_network import StencilNetwork, convolve
 from core.poisson.learned.stencil_operator import StencilOperator
-from core.poisson.system import SOLID, Grid, GridSystem, make_grid
+from core.poisson.system import AIR, FLUID, SOLID, Grid, GridSystem, make_grid
 from tests.oracles_poisson import Array, iterates, matrix, padded, system, value
 
 PAPER_64 = {"channels": 16, "pools": 1, "blocks": (1, 3, 2)}
@@ -252,7 +252,20 @@ def test_kernels_of_a_level_can_be_looked_at() -> None:
         np.testing.assert_allclose(M.kernels(level), before.numpy(), atol=1e-5)
         np.testing.assert_allclose(M.kernels(level, after=True), (add * after).numpy(), atol=1e-5)
     np.testing.assert_allclose(M.kernels(2), fields.bottom.numpy(), atol=1e-5)
-    np.testing.assert_allclose(M.kept(), [float(c) for c in fields.keep], atol=1e-5)
+    weights = [[float(c) for c in pair] for pair in zip(fields.keep, fields.add, strict=True)]
+    np.testing.assert_allclose(M.combinations(), weights, atol=1e-5)
+
+
+def test_a_coarse_cell_is_what_its_children_are() -> None:
+    given = system("disc", n=16)
+    M = operator(given, dim=2, levels=0)
+    assert isinstance(M, StencilOperator)
+    np.testing.assert_array_equal(M.flags(0), given.grid.flags)
+    for level in (1, 2):
+        fine, coarse = M.flags(level - 1), M.flags(level)
+        for i, j in np.ndindex(coarse.shape):
+            children = set(fine[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].ravel())
+            assert coarse[i, j] == (FLUID if FLUID in children else AIR if AIR in children else SOLID)
 
 
 def test_tensors_of_another_shape_are_refused() -> None:
