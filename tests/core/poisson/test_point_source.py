@@ -9,7 +9,6 @@ from core.errors import InputError
 from core.poisson.point_source import greens_function, preconditioner, response
 from core.poisson.system import Grid
 from core.recipe import make
-from core.registry import methods
 from tests.oracles_poisson import Array, compact, matrix, padded, system
 
 
@@ -79,17 +78,12 @@ def test_the_methods_with_a_preconditioner_give_it() -> None:
     given = system("disc", n=16)
     column = greens_function(given, (4, 4))
     cosines = {}
-    for spec in methods("poisson"):
-        if spec.kind != "solver":
-            continue
-        try:
-            M = preconditioner(make("poisson", "disc", spec.key).build_method(), given)
-        except InputError:
-            continue
-        if M is not None:
-            cosines[spec.key] = response(given, M, (4, 4), column).cosine
-    assert {"ic_pcg", "mic_pcg", "fft_pcg", "multigrid_pcg", "pyamg_sa", "npsdo"} <= set(cosines)
-    assert not {"cg", "minres", "chebyshev"} & set(cosines)
+    for key in ("ic_pcg", "mic_pcg", "fft_pcg", "multigrid_pcg", "pyamg_sa", "npsdo"):
+        M = preconditioner(make("poisson", "disc", key).build_method(), given)
+        assert M is not None, key
+        cosines[key] = response(given, M, (4, 4), column).cosine
+    for key in ("cg", "minres", "chebyshev", "deflated_pcg"):
+        assert preconditioner(make("poisson", "disc", key).build_method(), given) is None, key
     # what reaches everywhere is closer to the inverse than what reaches as far as a few cells
     assert cosines["ic_pcg"] < cosines["mic_pcg"] < cosines["multigrid_pcg"] < 1.0 + 1e-12
     assert cosines["npsdo"] > cosines["ic_pcg"]
