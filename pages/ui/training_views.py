@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from core.optimizers.answers import classes_of, example_rows, numbers_of, told
-from core.optimizers.training import Training
+from core.optimizers.training import NetworkLoss, Training
 from core.run import MemberView
 from pages.figures import network_training as charts
 from pages.figures import optimizers as figures
@@ -29,6 +29,8 @@ HEIGHTS, TOLD_HEIGHT = (220, 170, 150, 150), 400
 PICTURES, PIECES, ROWS, NUMBERS = 40, 2, 40, 300
 #: Iterates of a method whose answers are computed, and those of a network that needs all samples for one.
 ANSWERED, ANSWERED_TOGETHER = 160, 50
+#: Which samples are shown; those that were not trained on come first.
+SAMPLES = ("held-out samples", "training samples")
 #: What the second chart may show.
 HELD_OUT = {"held-out loss": "validation_loss", "held-out accuracy": "accuracy"}
 
@@ -131,62 +133,73 @@ def _draw_words(shown: Trainings) -> None:
 
 
 def draw_answers(shown: Trainings, k: int | None) -> None:
-    """Mount held-out samples with what every network says of them.
+    """Mount samples with what every network says of them.
 
     Parameters
     ----------
     k : where the cursor rests; None = the newest iterate.
     """
     training = shown.problem
+    which = str(
+        st.segmented_control(
+            "samples", SAMPLES, default=SAMPLES[0], key="samples", bind="query-params",
+            label_visibility="collapsed", required=True,
+        )
+    )  # fmt: skip
+    data = training.held_out if which == SAMPLES[0] else training.function
     if not training.classes:
-        _draw_told(shown, k)
+        _draw_told(shown, data, which, k)
         return
-    targets = training.held_out.targets.numpy()
+    targets = data.targets.numpy()
     is_text = targets.ndim > 1
     is_picture = shown.view.members[0].recipe.problem in PICTURE_TASKS
-    rows = example_rows(training, PIECES if is_text else PICTURES if is_picture else ROWS)
+    rows = example_rows(data, training.classes, PIECES if is_text else PICTURES if is_picture else ROWS)
     pixels = None
-    title = f"Held-out samples by their {training.target.name}"
+    title = f"Single samples by their {training.target.name}, and who tells them right at the cursor"
     if is_picture:
-        pixels = training.held_out.inputs[rows].numpy().reshape(-1, 8, 8).astype(np.float64)
-        title = "Held-out digits, and what each network takes them for at the cursor"
+        pixels = data.inputs[rows].numpy().reshape(-1, 8, 8).astype(np.float64)
+        title = "Single digits, and what each network takes them for at the cursor"
     elif is_text:
-        title = "Held-out text, and the next characters as each network guesses them at the cursor"
+        title = "A text, and its next characters as each network guesses them at the cursor"
     payload = charts.answers_payload(
-        shown.members, [_answers(shown, number, rows) for number in range(len(shown.members))],
+        shown.members, [_answers(shown, data, number, rows) for number in range(len(shown.members))],
         targets[rows].ravel(), training.target.classes, pixels=pixels, group=GROUP, title=title,
-        rev=shown.run,
+        rev=f"{shown.run}.{which}",
     )  # fmt: skip
     components.answers("training.answers", payload)
 
 
-def _draw_told(shown: Trainings, k: int | None) -> None:
+def _draw_told(shown: Trainings, data: NetworkLoss, which: str, k: int | None) -> None:
     training, members = shown.problem, shown.members
-    rows = example_rows(training, NUMBERS)
-    truth = told(training, training.held_out.targets.numpy()[rows])
+    rows = example_rows(data, 0, NUMBERS)
+    truth = told(training.target, data.targets.numpy()[rows])
     values = []
     for member in members:
         at = int(member.view.kept[-1]) if k is None else member.view.nearest(k)
-        values.append(numbers_of(training, member.view.snapshots[at]["x"].astype(np.float32), rows))
+        x = member.view.snapshots[at]["x"].astype(np.float32)
+        values.append(numbers_of(data, training.target, x, rows))
     name = training.target.name
     components.live_figure(
-        "training.told", charts.told(members, values, truth, name), group=GROUP, run=f"{shown.run}.told",
-        title=f"Held-out samples: {name} as told against the true one, where the cursor rests",
-        cursor=False, height=TOLD_HEIGHT,
+        "training.told", charts.told(members, values, truth, name), group=GROUP,
+        run=f"{shown.run}.told.{which}", cursor=False, height=TOLD_HEIGHT,
+        title=f"Single samples: {name} as told against the true one, where the cursor rests",
     )  # fmt: skip
 
 
 def _answers(
-    shown: Trainings, number: int, rows: NDArray[np.int64]
+    shown: Trainings, data: NetworkLoss, number: int, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return iterates (K,) of a member and its answers (K, S) there; each is computed once for a run."""
-    training, member = shown.problem, shown.members[number]
-    ks = _thinned(member, ANSWERED_TOGETHER if training.network.mixes_samples else ANSWERED)
+    member = shown.members[number]
+    ks = _thinned(member, ANSWERED_TOGETHER if data.network.mixes_samples else ANSWERED)
+    is_held_out = data is shown.problem.held_out
 
     def at(k: int) -> NDArray[np.int64]:
-        return classes_of(training, member.view.snapshots[k]["x"].astype(np.float32), rows).ravel()
+        return classes_of(data, member.view.snapshots[k]["x"].astype(np.float32), rows).ravel()
 
-    return ks, np.stack([shown.kept(("answers", number, int(k)), partial(at, int(k))) for k in ks])
+    return ks, np.stack(
+        [shown.kept(("answers", is_held_out, number, int(k)), partial(at, int(k))) for k in ks]
+    )
 
 
 def _thinned(member: MemberView, count: int) -> NDArray[np.int64]:

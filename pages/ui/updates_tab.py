@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.optimizers.steps import SCALARS
 from core.optimizers.update_matrices import Update, Weight, spread_over, update, weights
+from core.registry import Scale
 from core.run import MemberView
 from pages.figures import optimizers as figures
 from pages.figures import updates as charts
@@ -36,7 +37,7 @@ def updates_tab(shown: Trainings, k: int | None) -> None:
     known = weights(shown.problem.network)
     titles = {str(i): f"{w.name}, {w.rows} × {w.columns}" for i, w in enumerate(known)}
     with st.container(width=280):
-        weight = known[int(choice("Matrix", titles, str(len(known) // 2), "updates.of"))]
+        weight = known[int(choice("Matrix", titles, str(_fullest(known)), "updates.of"))]
     members = shown.members
     found = [
         shown.kept(("update", m, weight.name, k), partial(update, member.view, weight, k))
@@ -59,9 +60,14 @@ def updates_tab(shown: Trainings, k: int | None) -> None:
     names = figures.labels(members)
     st.dataframe(_table(names, members, found), hide_index=True, width="stretch")
     there = [(n, u) for n, u in zip(names, found, strict=True) if u is not None and u.values[0] > 0]
-    if len(there) > 1:
+    if len(there) > 1 and min(weight.rows, weight.columns) > 1:
         finding([_words(there, weight)])
     _own_numbers(shown)
+
+
+def _fullest(known: list[Weight]) -> int:
+    """Return the place of the matrix that can move in most directions, the last of several."""
+    return max(range(len(known)), key=lambda i: (min(known[i].rows, known[i].columns), i))
 
 
 def _along(shown: Trainings, number: int, member: MemberView, weight: Weight) -> list[Update]:
@@ -121,6 +127,13 @@ def _own_numbers(shown: Trainings) -> None:
         columns = [m.view.scalars[name] for m in with_it]
         components.live_figure(
             f"updates.own.{name}",
-            figures.race(with_it, columns, "steps", figures.FINAL_POINTS, log=False, sparse=True),
-            group=GROUP, run=f"{shown.run}.{name}", height=200, title=scalar.label.capitalize(),
+            figures.race(
+                with_it, columns, "steps", figures.FINAL_POINTS, log=scalar.scale is Scale.LOG, sparse=True
+            ),
+            group=GROUP, run=f"{shown.run}.{name}", height=200, title=_title(scalar.label),
         )  # fmt: skip
+
+
+def _title(label: str) -> str:
+    """Return a label with a capital, where it begins with a word and not with a symbol."""
+    return label.capitalize() if label[0].isascii() else label

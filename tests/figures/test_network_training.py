@@ -46,12 +46,12 @@ def test_numbers_at_the_cursor_are_those_measured_last(race) -> None:
 
 def test_answers_travel_with_the_truth_and_the_pictures(race) -> None:
     training, members = race
-    rows = example_rows(training, 20)
+    rows = example_rows(training.held_out, 10, 20)
     found = []
     for member in members:
         ks = member.view.kept[::10]
         points = [member.view.snapshots[int(k)]["x"] for k in ks]
-        found.append((ks, np.stack([classes_of(training, x, rows) for x in points])))
+        found.append((ks, np.stack([classes_of(training.held_out, x, rows) for x in points])))
     pixels = training.held_out.inputs[rows].numpy().reshape(-1, 8, 8).astype(float)
     truth = training.held_out.targets.numpy()[rows]
     payload = charts.answers_payload(

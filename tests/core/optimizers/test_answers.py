@@ -22,7 +22,7 @@ def built(key: str) -> Training:
 def test_the_share_of_right_answers_is_the_measured_accuracy(key: str) -> None:
     training = built(key)
     x = training.start.astype(np.float32)
-    answers = classes_of(training, x, np.arange(len(training.held_out)))
+    answers = classes_of(training.held_out, x, np.arange(len(training.held_out)))
     right = (answers == training.held_out.targets.numpy()).mean()
     assert right == pytest.approx(training.measure(x)["accuracy"], abs=1e-12)
 
@@ -31,16 +31,16 @@ def test_an_answer_does_not_depend_on_which_samples_are_shown() -> None:
     training = built("digits_cnn")
     x = training.start.astype(np.float32)
     rows = np.array([3, 17, 200])
-    together = classes_of(training, x, np.arange(len(training.held_out)))
-    np.testing.assert_array_equal(classes_of(training, x, rows), together[rows])
+    together = classes_of(training.held_out, x, np.arange(len(training.held_out)))
+    np.testing.assert_array_equal(classes_of(training.held_out, x, rows), together[rows])
 
 
 def test_numbers_are_told_in_the_user_s_unit() -> None:
     training = built("dp_regression")
-    rows = example_rows(training, 50)
+    rows = example_rows(training.held_out, 0, 50)
     x = training.start.astype(np.float32)
-    found = numbers_of(training, x, rows)
-    truth = told(training, training.held_out.targets.numpy()[rows])
+    found = numbers_of(training.held_out, training.target, x, rows)
+    truth = told(training.target, training.held_out.targets.numpy()[rows])
     loss = training.held_out.loss(
         torch.from_numpy(found[:, None]), torch.from_numpy(training.held_out.targets.numpy()[rows])
     )
@@ -50,6 +50,6 @@ def test_numbers_are_told_in_the_user_s_unit() -> None:
 
 def test_shown_samples_come_class_by_class_and_are_all_different() -> None:
     training = built("digits_mlp")
-    rows = example_rows(training, 40)
+    rows = example_rows(training.held_out, 10, 40)
     assert len(set(rows.tolist())) == 40
     np.testing.assert_array_equal(training.held_out.targets.numpy()[rows], np.tile(np.arange(10), 4))
