@@ -63,23 +63,19 @@ REFUSALS: dict[str, dict[str, str]] = {
         **dict.fromkeys(LEARNED, "an open side that no air cell of the array shows"),
     },
     "scan": {
-        "fft_direct": "an empty box", "dcdm": "2-D",
-        **dict.fromkeys(LEARNED - {"dcdm"}, "at least 8 cells a side"),
+        "fft_direct": "an empty box", **dict.fromkeys(LEARNED, "at least 8 cells a side"),
     },
     "two closed rooms": {"fft_direct": "an empty box", **dict.fromkeys(LEARNED, "walls alone")},
     "one closed room of two": {"fft_direct": "an empty box", "dcdm": "open all round"},
-    "box in 3-D": {"dcdm": "2-D", **dict.fromkeys(LEARNED - {"dcdm"}, "walls and air cells inside")},
+    "box in 3-D": {"npsdo": "walls and air cells inside"},
     "open_box in 2-D": {"dcdm": "open all round"},
-    "open_box in 3-D": {"dcdm": "2-D"},
+    "open_box in 3-D": {"dcdm": "open all round"},
     "walls in 2-D": dict.fromkeys(LEARNED, "walls alone"),
-    "walls in 3-D": {"dcdm": "2-D", **dict.fromkeys(LEARNED - {"dcdm"}, "walls alone")},
+    "walls in 3-D": dict.fromkeys(LEARNED, "walls alone"),
     **{
-        f"{problem} in 2-D": {"fft_direct": "an empty box", "dcdm": "open all round"}
+        f"{problem} in {dim}-D": {"fft_direct": "an empty box", "dcdm": "open all round"}
         for problem in ("disc", "maze", "blobs")
-    },
-    **{
-        f"{problem} in 3-D": {"fft_direct": "an empty box", "dcdm": "2-D"}
-        for problem in ("disc", "maze", "blobs")
+        for dim in (2, 3)
     },
 }  # fmt: skip
 

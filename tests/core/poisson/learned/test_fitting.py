@@ -34,7 +34,7 @@ def test_the_boundary_is_read_off_the_cells(problem: str, params: dict[str, Any]
     [
         ("box", {}, ("direction",), "a"), ("box", {}, ("stencil",), "c"), ("disc", {}, ("stencil",), "d"),
         ("disc", {"dim": 3}, ("stencil",), "f"), ("disc", {}, ("stencil", "direction"), "d"),
-        ("blobs", {"n": 21}, ("stencil",), "d"),
+        ("blobs", {"n": 21}, ("stencil",), "d"), ("box", {"dim": 3}, ("direction",), "e"),
     ],
 )  # fmt: skip
 def test_the_app_has_weights_for_the_usual_grids(
@@ -53,7 +53,6 @@ def test_the_app_has_weights_for_the_usual_grids(
         ("npsdo", "disc", {"dirichlet": "face"}, "zero pressure in the centre of air cells"),
         ("npsdo", "disc", {"n": 7}, "at least 8 cells a side"),
         ("dcdm", "disc", {}, "expected a boundary as in training: open all round"),
-        ("dcdm", "box", {"dim": 3}, "a grid in 2-D for these weights"),
         ("hybrid", "disc", {"coefficient": "inclusions"}, "a constant coefficient"),
         ("flexible_cg", "disc", {"boundary": "walls"}, "walls alone"),
     ],
@@ -71,6 +70,7 @@ def test_grids_that_no_network_knows_are_refused_in_words(
         ("dcdm", "poisson_c", "expected weights of DCDM's network, found those of NPSDO's network"),
         ("npsdo", "poisson_d", "expected a boundary as in training: walls and air cells"),
         ("npsdo", "poisson_f", "a grid in 3-D for these weights"),
+        ("dcdm", "poisson_e", "a grid in 3-D for these weights"),
         ("npsdo", "poisson_x", "expected one of those that are there: .*poisson_d"),
         ("npsdo", "/etc/passwd", "a name or the 16 digits of a hash"),
     ],
