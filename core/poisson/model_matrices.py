@@ -1,4 +1,13 @@
-"""Matrices of other problems than pressure: symmetric, positive definite, made here instead of uploaded."""
+"""Matrices of other problems than pressure: symmetric, positive definite, made here instead of uploaded.
+
+Plate: plane strain, bilinear elements, two unknowns a node; entries of both signs, so no M-matrix. Conductor:
+−∇·(K ∇u), bilinear elements, value 0 all round. Network: graph Laplacian of the eight nearest neighbours of
+random points with log-normal weights, and a small leak.
+
+References
+----------
+Hughes 2000, The Finite Element Method, Sec. 2.7 (plate).
+"""
 
 from __future__ import annotations
 
@@ -39,17 +48,8 @@ KINDS = {
 class ModelMatrix:
     """A sparse positive definite matrix of another field, given as a matrix alone, without a grid.
 
-    Methods that need a grid (multigrid, transforms, sweeps over cells) refuse it and say so.
-
-    Notes
-    -----
-    Plate: plane strain, bilinear elements, two unknowns a node; entries of both signs, so no M-matrix.
-    Conductor: −∇·(K ∇u), bilinear elements, value 0 all round. Network: graph Laplacian of the eight nearest
-    neighbours of random points with log-normal weights, and a small leak.
-
-    References
-    ----------
-    Hughes 2000, The Finite Element Method, Sec. 2.7 (plate).
+    An elastic plate, a conductor with grain, or a random network. Methods that need a grid refuse it and say
+    so.
     """
 
     kind: str = param("elasticity", choices=KINDS, doc="where the matrix comes from")

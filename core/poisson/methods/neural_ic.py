@@ -64,7 +64,7 @@ class Learned:
     assumes="A symmetric positive definite, or semidefinite with b in its range",
     example="model_matrix",
     scalars=SCALARS,
-    colour=18,
+    colour=23,
     order=140,
 )
 @dataclass(frozen=True)
