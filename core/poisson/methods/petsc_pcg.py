@@ -77,7 +77,7 @@ class PetscPreconditioner:
     assumes="A symmetric positive definite, or semidefinite with b in its range",
     example="disc",
     scalars=SCALARS,
-    colour=5,
+    colour=21,
     order=140,
 )
 @dataclass(frozen=True)
