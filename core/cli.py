@@ -1,4 +1,4 @@
-"""The command line: ``iterscope app | list | run | train | bench``; the same code path as the page."""
+"""The command line: ``iterscope app | list | run | train | generalise | bench``, by the page's code path."""
 
 from __future__ import annotations
 
@@ -359,6 +359,37 @@ def train(
         finish(click.echo, out)
     except InputError as error:
         _refuse(error)
+
+
+@main.command()
+@click.option(
+    "--dim", default=2, show_default=True, type=click.IntRange(2, 3), help="dimensions of the grids"
+)
+@click.option("--rhs", default="white", show_default=True, help="right-hand side, as problems name it")
+@click.option("--rtol", default=1e-6, show_default=True, type=click.FloatRange(1e-12, 0.5), help="tolerance")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object instead of a table")
+def generalise(dim: int, rhs: str, rtol: float, as_json: bool) -> None:
+    """Solve grids of many kinds with all trained weights and print their iterations beside those of CG."""
+    from core.errors import InputError
+    from core.poisson.learned.generalisation import Generalisation, run_all
+
+    try:
+        _load_kernels("poisson")
+        study = Generalisation(dim, rhs, rtol)
+        for outcome in run_all(study):
+            done = len(study.sweep.outcomes)
+            click.echo(f"{done} of {study.sweep.total}: {outcome.iterations:.0f} iterations", err=True)
+    except InputError as error:
+        _refuse(error)
+    rows = study.table()
+    if as_json:
+        click.echo(json.dumps({"dim": dim, "rhs": rhs, "rtol": rtol, "rows": rows}, ensure_ascii=False))
+        return
+    names = list(rows[0])
+    widths = [max(len(name), *(len(row[name]) for row in rows)) for name in names]
+    for row in [dict(zip(names, names, strict=True)), *rows]:
+        click.echo("  ".join(row[n].ljust(w) if n == "trained" else row[n].rjust(w)
+                             for n, w in zip(names, widths, strict=True)))  # fmt: skip
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""Several runs, one after the other, over the values of one parameter of their problem."""
+"""Several runs, one after the other: over the values of a parameter of their problem, or over problems."""
 
 from __future__ import annotations
 
@@ -69,6 +69,26 @@ class Sweep:
             for value in values
             for i, recipe in enumerate(recipes)
         ]
+
+    @classmethod
+    def of(cls, columns: Sequence[Sequence[Recipe]], members: int) -> Sweep:
+        """Return a sweep over problems, each with the same methods in the same order.
+
+        Parameters
+        ----------
+        columns : the recipes of each problem; its number is the `value` of their outcomes.
+        members : recipes in a column.
+
+        Raises
+        ------
+        ValueError
+            If a column has another number of recipes.
+        """
+        if any(len(column) != members for column in columns):
+            raise ValueError(f"every problem needs {members} recipes")
+        sweep = cls((), "", range(len(columns)))
+        sweep._queue = [(i, float(j), r) for j, column in enumerate(columns) for i, r in enumerate(column)]
+        return sweep
 
     @property
     def total(self) -> int:

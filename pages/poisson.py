@@ -21,6 +21,7 @@ from pages.ui.poisson_controls import (
     ignored_in_link,
     poisson_controls,
 )
+from pages.ui.poisson_generalisation import generalisation_tab
 from pages.ui.poisson_operators import operators_tab
 from pages.ui.poisson_plume import plume_tab
 from pages.ui.poisson_scaling import scaling_tab
@@ -119,6 +120,7 @@ with tab:
         plume_tab(recipes)
     elif opened == "Training":
         training_tab(recipes)
+        generalisation_tab(recipes)
     elif shown is None or not shown.results:
         st.caption("What was found stands here when the run has ended.")
     elif opened == "Race":

@@ -9,22 +9,20 @@ import pandas as pd
 import streamlit as st
 
 from core.recipe import Recipe
-from core.run import Limits, Run
+from core.run import Limits
 from core.sweep import Outcome, Sweep
 from pages.figures import poisson as figures
 from pages.figures import roster, scaling
 from pages.ui import components
-from pages.ui.session import owner, runs
 from pages.ui.status import seconds_text, status_line
+from pages.ui.sweeping import TICK, Sweeping
 
 #: Cells a side of the grids, by number of axes; the largest that is offered, and what is chosen at first.
 SIDES = {2: (16, 32, 64, 128, 256, 512), 3: (8, 16, 32, 64, 96)}
 FIRST = {2: 256, 3: 64}
 #: Computing time [s] and snapshots [bytes] of one run: only its end is kept.
 LIMITS = Limits(seconds=30.0, snapshot_bytes=2**24)
-#: Seconds between two looks, and seconds that one look spends on short runs.
-TICK, BATCH = 0.3, 0.25
-_KEY, _RUN = "poisson.sweep", "poisson.sweep.run"
+STUDY = Sweeping("poisson.sweep", LIMITS)
 
 
 def scaling_tab(recipes: Sequence[Recipe]) -> None:
@@ -50,78 +48,42 @@ def scaling_tab(recipes: Sequence[Recipe]) -> None:
         )  # fmt: skip
         values = [side for side in sides if side <= largest]
         st.button(
-            "Start", type="primary", icon=":material/play_arrow:", key="scaling.go", disabled=_running(),
+            "Start", type="primary", icon=":material/play_arrow:", key="scaling.go", disabled=STUDY.running,
             on_click=_start, args=(tuple(recipes), tuple(values)),
         )  # fmt: skip
-        st.button("Stop", icon=":material/stop:", key="scaling.stop", disabled=not _running(), on_click=_stop)
+        st.button(
+            "Stop",
+            icon=":material/stop:",
+            key="scaling.stop",
+            disabled=not STUDY.running,
+            on_click=STUDY.stop,
+        )
 
-    @st.fragment(run_every=TICK if _running() else None, key="scaling.live")
+    @st.fragment(run_every=TICK if STUDY.running else None, key="scaling.live")
     def live() -> None:
-        moved = _running()
+        moved = STUDY.running
         if moved:
-            _advance()
+            STUDY.advance()
         _draw(recipes, str(quantity))
-        if moved and not _running():
+        if moved and not STUDY.running:
             st.rerun()
 
     live()
 
 
-def _sweep() -> Sweep | None:
-    return st.session_state.get(_KEY)
-
-
-def _running() -> bool:
-    return bool(st.session_state.get(_RUN))
-
-
 def _start(recipes: tuple[Recipe, ...], values: tuple[int, ...]) -> None:
-    st.session_state[_KEY] = Sweep(recipes, "n", values)
-    _next()
-
-
-def _stop() -> None:
-    runs().drop(owner(), st.session_state.pop(_RUN, ""))
-
-
-def _next() -> None:
-    """Start the next run of the study, if there is one."""
-    sweep = _sweep()
-    recipe = sweep.next if sweep is not None else None
-    st.session_state[_RUN] = ""
-    if recipe is not None:
-        run = Run([recipe], LIMITS)
-        st.session_state[_RUN] = runs().add(owner(), run)
-        run.start()
-
-
-def _advance() -> None:
-    """Collect what has ended; several short runs at one look."""
-    spent = 0.0
-    while (sweep := _sweep()) is not None and _running() and spent < BATCH:
-        run = runs().get(owner(), st.session_state[_RUN])
-        if run is None:  # freed after a long time without a viewer
-            _next()
-            return
-        run.join(0.05)
-        view = run.poll()
-        spent += 0.05
-        if not view.state.ended:
-            continue
-        sweep.collect(view)
-        runs().drop(owner(), st.session_state[_RUN])
-        _next()
+    STUDY.start(Sweep(recipes, "n", values))
 
 
 def _draw(recipes: Sequence[Recipe], quantity: str) -> None:
-    sweep = _sweep()
+    sweep = STUDY.sweep
     if sweep is None:
         status_line("waiting", "Press Start: the curves fill in from the smallest grid on.")
         return
     done, recipe = len(sweep.outcomes), sweep.next
     entrants = [_Entrant(r) for r in sweep.recipes]
     names, colours = figures.labels(entrants), roster.indices(entrants)
-    if _running() and recipe is not None:
+    if STUDY.running and recipe is not None:
         where = f"{names[done % len(names)]} at N = {recipe.problem_params['n']}"
         status_line("running", f"{where} ({done + 1} of {sweep.total})")
     elif recipe is not None:

@@ -77,3 +77,16 @@ def test_only_the_end_of_the_next_run_is_taken() -> None:
     assert sweep.outcomes == []
     sweep.collect(replace(Run([recipe]).inline().view()))
     assert sweep.next is None
+
+
+def test_a_sweep_over_problems_needs_the_same_methods_on_each() -> None:
+    columns = [[make("poisson", p, m, {"n": 8}) for m in ("cg", "ic_pcg")] for p in ("box", "disc")]
+    sweep = Sweep.of(columns, 2)
+    assert sweep.total == 4
+    while (recipe := sweep.next) is not None:
+        sweep.collect(Run([recipe]).inline().view())
+    assert [(o.member, o.value, o.recipe.problem) for o in sweep.outcomes] == [
+        (0, 0.0, "box"), (1, 0.0, "box"), (0, 1.0, "disc"), (1, 1.0, "disc"),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="every problem needs 2 recipes"):
+        Sweep.of([columns[0], columns[1][:1]], 2)

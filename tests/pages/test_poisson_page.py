@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,18 @@ def test_no_tab_needs_a_grid(app: AppTest, tab: str) -> None:
     app.button(key="run.go").click().run()
     settle(app, "reached its tolerance")
     assert "needed" in finding(app)
+
+
+def test_the_matrix_of_generalisation_fills_in_and_stops(app: AppTest) -> None:
+    open_poisson(app, {**QUICK, "tab": "Training"})
+    settle(app, "reached its tolerance")
+    checked(app.button(key="generalisation.go").click().run())
+    end = time.monotonic() + 30.0
+    while not any(int(run) > 3 for body in html(app) for run in re.findall(r"Run (\d+) of 66", body)):
+        assert time.monotonic() < end
+        checked(app.run())
+    checked(app.button(key="generalisation.stop").click().run())
+    assert any("Stopped after" in body for body in html(app))
 
 
 class TestLinks:
