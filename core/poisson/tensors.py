@@ -23,27 +23,6 @@ from core.poisson.system import GridSystem
 Tensor = torch.Tensor
 
 
-def device_of(name: str) -> torch.device:
-    """Return the device that a parameter names.
-
-    Parameters
-    ----------
-    name : "cpu", "cuda" or "auto": CUDA where there is a device.
-
-    Raises
-    ------
-    InputError
-        If CUDA is asked for and there is none.
-    """
-    has_cuda = torch.cuda.is_available()
-    if name == "cuda" and not has_cuda:
-        raise InputError(
-            "device", "a CUDA device that torch finds", "none",
-            "choose cpu, or install a CUDA build of torch where there is such a device",
-        )  # fmt: skip
-    return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
-
-
 class TensorSystem:
     """A grid's system on a device; a `LinearSystem` whose vectors are float64 tensors.
 

@@ -48,10 +48,13 @@ def training_tab(recipes: Sequence[Recipe]) -> None:
         spec = registry.method_spec(LAB, METHOD)
         values = parameter_controls(spec, KEY, skip=("resume", "stop_after"))
         chosen = PRESETS[str(values["preset"])]
-        st.caption(
-            f"{chosen.steps} steps take about {seconds_text(float(chosen.seconds))} on one core. A network "
-            "knows the boundary that it was trained on and no other."
+        needed = (
+            f"{chosen.steps} steps are work for a CUDA device: on one core they would take some "
+            f"{max(1, round(chosen.seconds / 3600))} h."
+            if chosen.large
+            else f"{chosen.steps} steps take about {seconds_text(float(chosen.seconds))} on one core."
         )
+        st.caption(f"{needed} A network knows the boundary that it was trained on and no other.")
         asked = _recipe(recipes, values)
         run = current_run(state)
         shown = run.poll() if run is not None and run.problem is not None else None

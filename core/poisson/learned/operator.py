@@ -86,4 +86,4 @@ class DirectionOperator:
 
 def parameters_vector(network: nn.Module) -> NDArray[np.float32]:
     """Return a copy of all weights, one after the other."""
-    return torch.cat([p.detach().reshape(-1) for p in network.parameters()]).numpy().copy()
+    return torch.cat([p.detach().reshape(-1) for p in network.parameters()]).cpu().numpy().copy()

@@ -67,7 +67,7 @@ class Preset:
     loss : "scaled" = squared residual after the best step along the output; "norm" = residual after the
         output itself.
     probe : problem and parameters of the system that is solved now and then.
-    seconds : what the steps take on one core of a recent machine.
+    seconds : what the steps take on one core of a recent machine; of the large ones it is an estimate.
     """
 
     key: str
@@ -85,6 +85,11 @@ class Preset:
     low_gain: float = 9.0
     white: float = 0.0
     own: float = 0.0
+
+    @property
+    def large(self) -> bool:
+        """Whether it is meant for a CUDA device: a 3-D grid of 64 cells a side and more."""
+        return self.layouts.dim == 3 and max(self.layouts.sides) >= 64
 
     def document(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
@@ -135,6 +140,20 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
             "f", "scale-shared NPSDO (this app), 3-D, walls and obstacles", "stencil",
             {"dim": 3, "levels": 0}, Layouts(3, (32, 16), 8, "open_box", 150), "norm", 3e-3, 8, 1910,
             _BALL, 150, white=0.25, own=0.5,
+        ),
+        Preset(
+            "e64", "DCDM as published, 3-D, N = 64", "direction", {**_PAPER_2D, "dim": 3},
+            Layouts(3, (64,), 0, "box", 300), "scaled", 1e-3, 10, 2000, _BOX_3D, 40_000,
+        ),
+        Preset(
+            "e128", "DCDM as published, 3-D, N = 128", "direction",
+            {**_PAPER_2D, "dim": 3, "blocks": (2, 5, 3)},
+            Layouts(3, (128,), 0, "box", 100), "scaled", 1e-3, 4, 2000, _BOX_3D, 200_000,
+        ),
+        Preset(
+            "f64", "scale-shared NPSDO (this app), 3-D, up to 64 cells a side", "stencil",
+            {"dim": 3, "levels": 0}, Layouts(3, (64, 32), 8, "open_box", 150), "norm", 3e-3, 8, 1910,
+            _BALL, 1_200, white=0.25, own=0.5,
         ),
     )
 })  # fmt: skip

@@ -28,10 +28,10 @@ class Stencil:
     fluid : 1 where there are unknowns, else 0.
     """
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, device: torch.device | None = None) -> None:
         diagonal = grid.diagonal.reshape(grid.padded)[inner(grid.dim)]
-        self.diagonal = torch.from_numpy(diagonal.astype(np.float32))
-        self.fluid = torch.from_numpy(grid.fluid().astype(np.float32))
+        self.diagonal = torch.from_numpy(diagonal.astype(np.float32)).to(device)
+        self.fluid = torch.from_numpy(grid.fluid().astype(np.float32)).to(device)
 
     def __call__(self, u: Tensor) -> Tensor:
         """Return A u; u must be 0 off the fluid."""

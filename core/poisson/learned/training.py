@@ -6,6 +6,7 @@ of a step is that on unseen vectors. All samples of a batch belong to one grid, 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class Trainer:
     Parameters
     ----------
     grids : what batches are made on.
+    network : is moved to the device.
     steps : of the whole training, which the learning rate is laid out for.
 
     Attributes
@@ -72,14 +74,22 @@ class Trainer:
     """
 
     def __init__(
-        self, preset: Preset, grids: Sequence[TrainingGrid], steps: int, seed: int, network: Network
+        self,
+        preset: Preset,
+        grids: Sequence[TrainingGrid],
+        steps: int,
+        seed: int,
+        network: Network,
+        device: torch.device | None = None,
     ) -> None:
         torch.set_num_threads(1)
+        self._device = device or torch.device("cpu")
+        network.to(self._device)
         self.preset, self.steps, self.seed, self.step = preset, steps, seed, 0
         self.network = network
         self._grids = grids
-        self._stencils = [Stencil(g.grid) for g in grids]
-        self._pictures = [picture(g.grid) for g in grids]
+        self._stencils = [Stencil(g.grid, self._device) for g in grids]
+        self._pictures = [picture(g.grid).to(self._device) for g in grids]
         self._optimizer = torch.optim.Adam(network.parameters(), lr=preset.rate, foreach=False)
         self._loss: Tensor | None = None
         self._left: tuple[int, Single, np.random.Generator]
@@ -100,14 +110,14 @@ class Trainer:
         count_white = round(self.preset.white * self.preset.batch)
         ritz = self._fresh(where, self.preset.batch - self._own - count_white, rng)
         rows = np.concatenate([self._pool[which], ritz, white(where.grid, count_white, rng)])
-        r = torch.from_numpy(rows).reshape(-1, *where.grid.shape)
+        r = torch.from_numpy(rows).to(self._device).reshape(-1, *where.grid.shape)
         if isinstance(self.network, DirectionNetwork):
             f = self.network(r[:, None])[:, 0] * A.fluid
         else:
             f = self.network(self.network.fields(self._pictures[which]), r) * A.fluid
         self._loss, left = LOSSES[self.preset.loss](A, r, f)
         left = left.reshape(len(rows), -1)
-        self._left = which, left.numpy(), rng
+        self._left = which, left.cpu().numpy(), rng
         return Measured(float(self._loss.detach()), float(left.norm(dim=1).mean()))
 
     def _refill(self, which: int, left: Single, rng: np.random.Generator) -> None:
@@ -138,8 +148,9 @@ class Trainer:
     def operator(self, grid: Grid) -> Preconditioner:
         """Return the network as it is now, at work on a grid."""
         if isinstance(self.network, DirectionNetwork):
-            return DirectionOperator(grid, self.network)
-        tensors = {name: p.detach().numpy() for name, p in self.network.named_parameters()}
+            network = self.network if self._device.type == "cpu" else copy.deepcopy(self.network).cpu()
+            return DirectionOperator(grid, network)
+        tensors = {name: p.detach().cpu().numpy() for name, p in self.network.named_parameters()}
         return StencilOperator(grid, self.network.architecture, tensors)
 
     def rate(self) -> float:
@@ -162,7 +173,7 @@ class Trainer:
         key = {MEAN: "exp_avg", SQUARE: "exp_avg_sq"}[name]
         states = self._optimizer.state
         parts = [states[p][key] if p in states else torch.zeros_like(p) for p in self.network.parameters()]
-        return torch.cat([part.detach().reshape(-1) for part in parts]).numpy()
+        return torch.cat([part.detach().reshape(-1) for part in parts]).cpu().numpy()
 
     def restore(self, step: int, state: Mapping[str, Single]) -> None:
         """Go back to the state after `step` steps; the network has its weights already."""
@@ -170,7 +181,7 @@ class Trainer:
         at = 0
         for p in self.network.parameters():
             mean, square = (
-                torch.from_numpy(state[key][at : at + p.numel()].copy()).reshape(p.shape)
+                torch.from_numpy(state[key][at : at + p.numel()].copy()).reshape(p.shape).to(p.device)
                 for key in (MEAN, SQUARE)
             )
             at += p.numel()

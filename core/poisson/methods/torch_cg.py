@@ -7,27 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from core.iterate import Iterate, Preparation, Progress
+from core.poisson.devices import device_of, device_param
 from core.poisson.krylov import SCALARS, conjugate_gradients
 from core.poisson.levels import MultigridParameters
 from core.poisson.monitor import limit_param, rtol_param
 from core.poisson.multigrid import build
 from core.poisson.preconditioners import on_grid
 from core.poisson.system import LinearSystem
-from core.registry import inherited, method, param
+from core.registry import inherited, method
 
 if TYPE_CHECKING:
     from core.poisson.tensors import TensorMultigrid, TensorSystem
 
 SOURCE = "PyTorch: Ansel et al. 2024, PyTorch 2, ASPLOS, as the engine"
-
-
-def device_param() -> str:
-    """Declare where to compute."""
-    declared: str = param(
-        "auto", choices={"auto": "CUDA if there is a device", "cpu": "CPU", "cuda": "CUDA"},
-        doc="where the vectors lie and the work is done",
-    )  # fmt: skip
-    return declared
 
 
 @method(
@@ -59,7 +51,7 @@ class TorchCg:
     computes_elsewhere: ClassVar[bool] = True
     rtol: float = rtol_param()
     max_iterations: int = limit_param()
-    device: str = device_param()
+    device: str = device_param("where the vectors lie and the work is done")
 
     def prepare(self, problem: LinearSystem) -> Preparation[TensorSystem]:
         """Copy the system to the device."""
@@ -99,7 +91,7 @@ class TorchMultigridPcg:
     computes_elsewhere: ClassVar[bool] = True
     rtol: float = rtol_param()
     max_iterations: int = limit_param()
-    device: str = device_param()
+    device: str = device_param("where the vectors lie and the work is done")
     coarse: str = inherited(MultigridParameters, "coarse")
     nu: int = inherited(MultigridParameters, "nu")
     omega: float = inherited(MultigridParameters, "omega")
@@ -123,6 +115,6 @@ class TorchMultigridPcg:
 def _on_device(problem: LinearSystem, device: str) -> Preparation[TensorSystem]:
     system = on_grid(problem, "the tensor engine")
     yield Progress("copying the grid to the device")
-    from core.poisson.tensors import TensorSystem, device_of
+    from core.poisson.tensors import TensorSystem
 
     return TensorSystem(system, device_of(device))

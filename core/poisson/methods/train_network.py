@@ -11,6 +11,7 @@ import numpy as np
 from core.errors import InputError
 from core.iterate import Iterate, Preparation, Progress, Status, Work
 from core.poisson.conjugate_directions import conjugate_directions
+from core.poisson.devices import device_of, device_param
 from core.poisson.learned.fitting import refusal
 from core.poisson.learned.presets import PRESETS, Preset, preset
 from core.poisson.learned.weights import Weights, find
@@ -19,6 +20,8 @@ from core.poisson.system import GridSystem, LinearSystem
 from core.registry import Scalar, Scale, method, param
 
 if TYPE_CHECKING:
+    import torch
+
     from core.poisson.learned.training import Trainer, TrainingGrid
 
 #: Streams of the seed: obstacles of the grids, starts of the Lanczos runs.
@@ -54,6 +57,7 @@ class Prepared:
     grids: tuple[TrainingGrid, ...]
     probe: GridSystem
     resumed: Weights | None
+    device: torch.device
 
 
 @method(
@@ -103,9 +107,19 @@ class TrainNetwork:
     seed: int = param(
         0, low=0, high=2**31 - 1, advanced=True, doc="of grids, vectors and the weights at the start"
     )
+    device: str = device_param(
+        "where the network is trained; auto takes CUDA for large presets only: the others then give the same "
+        "weights everywhere",
+        advanced=True,
+    )
     resume: str = param(
         "", doc="hash of a checkpoint to go on from; it brings its preset, steps and seed with it"
     )
+
+    @property
+    def computes_elsewhere(self) -> bool:
+        """Whether the work may be done on another device, so that the clock tells its time."""
+        return self.device == "cuda" or (self.device == "auto" and preset(self.preset).large)
 
     def prepare(self, problem: LinearSystem) -> Preparation[Prepared]:
         """Compute the Ritz vectors of every training grid."""
@@ -123,6 +137,7 @@ class TrainNetwork:
         if reason is not None:
             raise reason
         yield Progress("loading torch")
+        device = device_of("cpu" if self.device == "auto" and not chosen.large else self.device)
         from core.poisson.learned.ritz_data import ritz_basis
         from core.poisson.learned.training import TrainingGrid
 
@@ -132,7 +147,7 @@ class TrainNetwork:
             yield Progress("Ritz vectors", i, len(grids))
             basis = ritz_basis(grid, chosen.layouts.vectors, _generator(seed, _LANCZOS, i))
             bases.append(TrainingGrid(grid, basis))
-        return Prepared(chosen, steps or chosen.steps, seed, tuple(bases), probe, resumed)
+        return Prepared(chosen, steps or chosen.steps, seed, tuple(bases), probe, resumed, device)
 
     def iterate(self, problem: Prepared) -> Iterator[Iterate]:
         """Yield the weights before the first step and after every step."""
@@ -172,9 +187,9 @@ def _trainer(p: Prepared) -> Trainer:
     from core.poisson.learned.training import Trainer, new_network
 
     if p.resumed is None:
-        return Trainer(p.preset, p.grids, p.steps, p.seed, new_network(p.preset, p.seed))
+        return Trainer(p.preset, p.grids, p.steps, p.seed, new_network(p.preset, p.seed), p.device)
     network = load_network(p.preset.network, p.preset.architecture, p.resumed.tensors)
-    trainer = Trainer(p.preset, p.grids, p.steps, p.seed, network)
+    trainer = Trainer(p.preset, p.grids, p.steps, p.seed, network, p.device)
     trainer.restore(int(p.resumed.about["step"]), p.resumed.tensors)
     return trainer
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.errors import InputError
-from core.poisson import kernels, tensors
+from core.poisson import devices, kernels, tensors
 from core.poisson.tensors import TensorSystem
 from tests.oracles_poisson import Array, solve, system, value
 
@@ -87,9 +87,9 @@ def test_the_steps_are_those_of_the_compiled_method(host: Any, ours: str, compil
 
 def test_cuda_without_a_device_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert tensors.device_of("auto") == tensors.device_of("cpu") == CPU
+    assert devices.device_of("auto") == devices.device_of("cpu") == CPU
     with pytest.raises(InputError, match="CUDA device that torch finds, found none"):
-        tensors.device_of("cuda")
+        devices.device_of("cuda")
 
 
 def test_a_grid_that_the_device_cannot_hold_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

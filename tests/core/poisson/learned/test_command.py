@@ -47,7 +47,7 @@ def test_a_training_that_runs_out_of_time_can_be_gone_on_with() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("poisson", "Z"), "preset: expected A | B | C | C4 | D | E | F, found 'Z'"),
+        (("poisson", "Z"), "preset: expected A | B | C | C4 | D | E | F | E64 | E128 | F64, found 'Z'"),
         (("registration", "A"), "lab: expected poisson"), (("cooking", "A"), "lab: expected"),
         (("poisson", "A", "--resume", "0" * 16), "weights: expected one of those that are there"),
     ],

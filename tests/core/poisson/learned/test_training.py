@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from core.errors import InputError
 from core.iterate import Status, drain
 from core.poisson.learned import presets, weights
 from core.poisson.learned.checkpoint import checkpoint
+from core.poisson.learned.operator import make_network
 from core.poisson.learned.presets import PRESETS, Layouts, preset
 from core.poisson.learned.training import LAST_RATE, WARM_UP, learning_rate
+from core.poisson.methods.train_network import TrainNetwork
 from core.poisson.system import AIR, SOLID
 from core.recipe import make
 from core.run import Run, State
@@ -159,3 +162,34 @@ def test_saved_weights_give_the_same_history_to_the_bit(tmp_path: Path) -> None:
     )
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("key", "expected"), [("a", 32_657), ("e64", 97_457), ("e128", 152_881)])
+def test_the_published_networks_have_as_many_weights_as_counted_in_the_official_code(
+    key: str, expected: int
+) -> None:
+    p = PRESETS[key]
+    assert sum(w.numel() for w in make_network(p.network, p.architecture).parameters()) == expected
+
+
+def test_only_large_presets_go_to_a_device_by_themselves() -> None:
+    assert {key for key, p in presets.PRESETS.items() if p.large} == set()  # the small grids of these tests
+    assert {key for key, p in PRESETS.items() if p.large} == {"e64", "e128", "f64"}
+    assert not TrainNetwork(preset="d").computes_elsewhere
+    assert TrainNetwork(preset="d", device="cuda").computes_elsewhere
+
+
+def test_training_on_cuda_without_a_device_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    recipe = make("poisson", "disc", "train_network", {"n": 16}, {"device": "cuda"})
+    with pytest.raises(InputError, match="device: expected a CUDA device"):
+        drain(recipe.build_method().prepare(system("disc", n=16)))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("key", ["a", "d", "e", "f"])
+def test_a_cuda_device_trains_as_the_cpu_does(key: str) -> None:
+    problem = "disc" if key in "df" else "box"
+    (_, here), (_, there) = (train(key, problem, steps=9, device=d) for d in ("cuda", "cpu"))
+    np.testing.assert_allclose(here.scalars["loss"], there.scalars["loss"], rtol=1e-2)
