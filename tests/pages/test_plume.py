@@ -19,7 +19,8 @@ def go(app: AppTest, frames: int, side: int, dim: int = 2) -> None:
 
 def test_in_space_and_on_its_own_pressure_every_solver_has_its_row(app: AppTest) -> None:
     open_poisson(app, {**TWO, "p.dim": "3", "p.n": "8", "m.rtol": "0.1"})
-    app.button_group(key="plume.advance").set_value(["own pressure"]).run()
+    app.session_state["plume.advance"] = "own pressure"
+    app.run()
     go(app, 4, 12, 3)
     until(app, lambda: "Done: 4 frames" in statuses(app)[1])
     (table,) = (d.value for d in app.dataframe if "smoke at the end [cells]" in d.value)
