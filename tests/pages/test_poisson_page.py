@@ -78,7 +78,8 @@ def test_every_generated_problem_draws(app: AppTest, problem: str, dim: str) -> 
 
 
 @pytest.mark.parametrize(
-    "tab", ["Race", "Spectrum", "Levels", "Conjugacy", "Operators", "Scaling", "How it works", "Data"]
+    "tab",
+    ["Race", "Spectrum", "Levels", "Conjugacy", "Operators", "Scaling", "Plume", "How it works", "Data"],
 )
 def test_every_tab_draws(app: AppTest, tab: str) -> None:
     open_poisson(app, {"tab": tab, "p.n": "16"})
@@ -86,7 +87,9 @@ def test_every_tab_draws(app: AppTest, tab: str) -> None:
     checked(app.run())
 
 
-@pytest.mark.parametrize("tab", ["Race", "Spectrum", "Levels", "Conjugacy", "Operators", "Scaling", "Data"])
+@pytest.mark.parametrize(
+    "tab", ["Race", "Spectrum", "Levels", "Conjugacy", "Operators", "Scaling", "Plume", "Data"]
+)
 def test_no_tab_needs_a_grid(app: AppTest, tab: str) -> None:
     open_poisson(
         app, {"p": "matrix", "m": "cg", "m2": "ic_pcg", "m3": "none", "m4": "none", "m5": "none", "tab": tab}
