@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -34,10 +35,9 @@ def table_controls() -> dict[str, Value]:
         if error := st.session_state.get("table.error"):
             st.error(error, icon=":material/error:")
         return {}
-    table = _table(str(upload.path))
-    rows = table.values.shape[1]
-    scan_card([("file", upload.name), ("rows", f"{rows:,}"), ("columns", f"{len(table.names)}")])
-    names = {name: name for i, name in enumerate(table.names) if table.categories[i] != ("…",)}
+    known = _columns(str(upload.path))
+    scan_card([("file", upload.name), ("rows", f"{known.rows:,}"), ("columns", f"{known.count}")])
+    names = {name: name for name in known.usable}
     if not names:
         st.error(f"{upload.name}: no column has numbers or few different texts.", icon=":material/error:")
         return {}
@@ -49,14 +49,24 @@ def table_controls() -> dict[str, Value]:
 
 
 def _check(path: Path) -> None:
-    _table(str(path))
+    _columns(str(path))
 
 
-@st.cache_resource(max_entries=16, show_spinner="Reading the table")
-def _table(path: str) -> Table:
-    """Return a table that was received; read once in the parser process."""
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What the sidebar says of a table: its rows, how many columns, those that can be told."""
+
+    rows: int
+    count: int
+    usable: tuple[str, ...]
+
+
+@st.cache_resource(max_entries=64, show_spinner="Reading the table")
+def _columns(path: str) -> _Columns:
+    """Read a table that was received in the parser process; its numbers are not kept."""
     table: Table = drain(read_table_isolated(path, name=Path(path).name))
-    return table
+    usable = [n for n, texts in zip(table.names, table.categories, strict=True) if texts != ("…",)]
+    return _Columns(table.values.shape[1], len(table.names), tuple(usable))
 
 
 def _take_sample() -> None:

@@ -104,7 +104,7 @@ def prepared(recipe: Recipe) -> Training:
     return _prepared(recipe.problem, tuple(recipe.problem_params.items()), recipe.seed)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Preparing the data")
+@st.cache_resource(max_entries=4, show_spinner="Preparing the data")
 def _prepared(problem: str, params: tuple[tuple[str, Value], ...], seed: int) -> Training:
     recipe = Recipe(LAB, problem, "adam", dict(params), {}, seed)
     training: Training = drain(recipe.build_problem())
