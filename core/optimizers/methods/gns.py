@@ -117,25 +117,23 @@ class Gns(Settings):
             work = oracle.work()
             H = hessian(x)
             rejected: list[Array] = []
-            while True:  # one trial a turn
+            verdict: bool | None = None
+            while verdict is None and len(rejected) < TRIALS and gamma >= GAMMA_MIN:  # one trial a turn
                 damping = norm / (gamma + GUARD)
                 step = _solve(H + damping * metric, g)
                 solves += 1
                 if step is not None:
                     f_new, g_new = oracle.both(x + step)
                     verdict = _judge(f, f_new, norm, dual(g_new), damping)
-                    if verdict is not None:
-                        break
-                    rejected.append(x + step)
-                gamma /= 2
-                if len(rejected) >= TRIALS or gamma < GAMMA_MIN:
-                    verdict, f_new, g_new = False, f, g
-                    break
+                if verdict is None:
+                    gamma /= 2
+                    if step is not None:
+                        rejected.append(x + step)
             if not verdict or step is None:
-                stuck = abs(f - f_new) <= ROUNDING * max(1.0, abs(f)) and len(rejected) < TRIALS
-                status = Status.CONVERGED if stuck and step is not None else Status.BREAKDOWN
-                note = "differences of the loss are rounding" if status is Status.CONVERGED else (
-                    f"no trial made progress at k = {recorder.k}; γ fell to {gamma:.1g}")  # fmt: skip
+                status, note = Status.CONVERGED, "differences of the loss are rounding"
+                if verdict is None:
+                    status = Status.BREAKDOWN
+                    note = f"no trial made progress at k = {recorder.k}; γ fell to {gamma:.1g}"
                 yield recorder.item(x, f, g, math.nan, {}, work, status, note, extra)
                 return
             extra |= {"gamma": gamma, "damping": damping}
