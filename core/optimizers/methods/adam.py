@@ -28,7 +28,7 @@ class Moments(FirstOrder):
     lr: float = param(0.01, low=1e-7, high=10.0, log=True, label="learning rate", doc="learning rate")
     beta1: float = param(0.9, low=0.0, high=0.9999, label="β₁", doc="memory of the momentum")
     beta2: float = param(0.999, low=0.0, high=0.99999, label="β₂", doc="memory of the squared gradient")
-    eps: float = param(1e-8, low=0.0, high=0.1, advanced=True, label="ε", doc="added to the denominator")
+    eps: float = param(1e-8, low=1e-30, high=0.1, advanced=True, label="ε", doc="added to the denominator")
 
     recorded: ClassVar[Mapping[str, str]] = {"momentum": "exp_avg", "second_moment": "exp_avg_sq"}
     elementwise: ClassVar[bool] = True

@@ -55,7 +55,7 @@ class DiffGradMethod(FirstOrder):
     lr: float = param(0.01, low=1e-7, high=10.0, log=True, label="learning rate", doc="learning rate")
     beta1: float = param(0.9, low=0.0, high=0.9999, label="β₁", doc="memory of the momentum")
     beta2: float = param(0.999, low=0.0, high=0.99999, label="β₂", doc="memory of the squared gradient")
-    eps: float = param(1e-8, low=0.0, high=0.1, advanced=True, label="ε", doc="added to √v")
+    eps: float = param(1e-8, low=1e-30, high=0.1, advanced=True, label="ε", doc="added to √v")
     weight_decay: float = param(0.0, low=0.0, high=1.0, advanced=True, doc="added to the gradient, times x")
 
     recorded: ClassVar[Mapping[str, str]] = {

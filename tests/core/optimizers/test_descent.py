@@ -129,6 +129,22 @@ def test_a_tolerance_ends_the_descent_and_zero_uses_all_steps() -> None:
     assert len(trace("booth", "sgd", steps=77)) == 78
 
 
+#: They ask for more than a function of a point, and refuse Ackley's.
+DEMANDING = {"muon", "nexus", "nexus_still", "gns_gauss_newton"}
+
+
+@pytest.mark.parametrize(
+    "key", [s.key for s in registry.methods("optimizers") if s.kind == "solver" and s.key not in DEMANDING]
+)
+def test_a_stationary_point_is_left_where_it_is(key: str) -> None:
+    # Ackley's tip, where 0/0 is near; ε as small as it can be chosen
+    spec = registry.method_spec("optimizers", key)
+    smallest = {p.name: p.low for p in spec.parameters if p.name == "eps"}
+    view = trace("ackley", key, {"start": "0,0"}, steps=5, **smallest)
+    assert view.status in (Status.CONVERGED, Status.MAX_ITERATIONS, Status.BREAKDOWN)
+    np.testing.assert_array_equal(path(view), np.zeros((len(view), 2)))
+
+
 def test_noise_comes_from_the_seed_and_from_nothing_else() -> None:
     first, again, other = (trace("noisy_bowl", "adam", seed=seed, steps=20) for seed in (1, 1, 2))
     np.testing.assert_array_equal(path(first), path(again))
