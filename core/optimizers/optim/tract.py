@@ -23,7 +23,7 @@ def ridge(gradient: Tensor, x: Tensor, strength: float) -> Tensor:
     Raises
     ------
     ValueError
-        If the batch is empty.
+        If the batch is empty, or λ drowns in the rounding of the inputs' second moment.
     """
     b, n = x.shape
     if b == 0:
@@ -31,10 +31,21 @@ def ridge(gradient: Tensor, x: Tensor, strength: float) -> Tensor:
     if b < n:
         inner = x @ x.T / b
         inner.diagonal().add_(strength)
-        return gradient.T @ torch.cholesky_solve(x, torch.linalg.cholesky(inner))
+        return gradient.T @ torch.cholesky_solve(x, _factor(inner, strength))
     moment = x.T @ x / b
     moment.diagonal().add_(strength)
-    return torch.cholesky_solve((gradient.T @ x).T, torch.linalg.cholesky(moment)).T
+    return torch.cholesky_solve((gradient.T @ x).T, _factor(moment, strength)).T
+
+
+def _factor(A: Tensor, strength: float) -> Tensor:
+    factor: Tensor
+    factor, info = torch.linalg.cholesky_ex(A)
+    if info.item():
+        raise ValueError(
+            f"TrAct's second moment of the inputs plus λ = {strength:g} is not positive definite in "
+            f"{A.dtype}; standardise the inputs or raise λ"
+        )
+    return factor
 
 
 class _Linear(torch.autograd.Function):

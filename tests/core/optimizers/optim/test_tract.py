@@ -160,6 +160,11 @@ def test_what_it_cannot_do_is_refused() -> None:
         TrActConv2d(2, 2, 2, 0.1, padding="same")
     with pytest.raises(ValueError, match="one sample"):
         ridge(torch.empty(0, 2), torch.empty(0, 3), 0.1)
+    # of rank one and far from standardised: in single precision λ is lost
+    bright = 1e4 * torch.linspace(1, 2, 64)[:, None] * torch.linspace(0.1, 1, 32)
+    for x in (bright, bright.T):
+        with pytest.raises(ValueError, match="standardise the inputs or raise λ"):
+            ridge(torch.ones(len(x), 2), x, 0.1)
     layer = TrActLinear(3, 2, 0.1)
     loss = (layer(torch.randn(4, 3)) ** 2).mean()
     (gradient,) = torch.autograd.grad(loss, layer.weight, create_graph=True)
