@@ -6,6 +6,7 @@ close together.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ class Nexus:
     Attributes
     ----------
     directions : (K, n) inner gradients of the last step in the order of the sources, as they entered G.
-    vanished : sources with a zero gradient so far; they are left out.
+    vanished : sources with a zero gradient so far; they are left out, with a warning at the first.
 
     Raises
     ------
@@ -84,6 +85,8 @@ class Nexus:
                 met[i], gradients = _gradients(losses[i], params)
                 norms[i] = float(torch.cat([g.reshape(-1) for g in gradients]).norm())
                 if norms[i] == 0.0:
+                    if not self.vanished:
+                        warnings.warn(f"the gradient of source {i} is zero; it is left out", stacklevel=2)
                     self.vanished += 1
                     continue
                 scale = 1.0 / (norms[i] + SMALLEST) if self.normalize else 1.0

@@ -131,6 +131,35 @@ def test_the_point_is_back_to_the_bit_and_the_sum_is_no_longer_than_the_number_o
     assert torch.equal(p.detach(), before)
 
 
+def test_a_gradient_is_divided_by_its_norm_over_all_tensors_together() -> None:
+    sources, p, x = setting(3)
+    whole = total(sources, p, 0.3)
+    parts = [torch.from_numpy(x[:2].copy()).requires_grad_(), torch.from_numpy(x[2:].copy()).requires_grad_()]
+
+    def loss(source: Quadratic) -> Callable[[], torch.Tensor]:
+        return lambda: source.loss(torch.cat(parts))()
+
+    Nexus(torch.optim.SGD(parts, 0.1), 0.3).gradient([loss(s) for s in sources])
+    cut = np.concatenate([part.grad.numpy() for part in parts])  # type: ignore[union-attr]
+    np.testing.assert_allclose(cut, whole, rtol=1e-12)
+
+
+def test_the_walk_does_not_climb_the_cosine_of_the_gradients() -> None:
+    # what it adds holds J ĝ where the gradient of the cosine has Jᵀ ĝ; that they are one is often read
+    (a, b), p, x = setting()
+    gamma = 1e-5
+    still = total([a, b], p, 0.0)
+    added = (np.mean([total([a, b], p, gamma, o) for o in ((0, 1), (1, 0))], axis=0) - still) / gamma
+
+    def cosine(at: Array) -> float:
+        g, h = a.gradient(at), b.gradient(at)
+        return float(g @ h / np.linalg.norm(g) / np.linalg.norm(h))
+
+    climb = np.array([(cosine(x + 1e-6 * e) - cosine(x - 1e-6 * e)) / 2e-6 for e in np.eye(5)])
+    alike = -added @ climb / np.linalg.norm(added) / np.linalg.norm(climb)
+    assert 0.0 < alike < 0.99
+
+
 def test_rescaling_multiplies_by_the_mean_norm() -> None:
     sources, p, x = setting(3)
     norms = [np.linalg.norm(s.gradient(x)) for s in sources]
@@ -156,5 +185,7 @@ def test_what_makes_no_sense_is_refused_and_a_flat_source_is_counted() -> None:
         nexus.step([])
     with pytest.raises(ValueError, match="scalar"):
         nexus.step([lambda: p * 2])
-    nexus.step([sources[0].loss(p), lambda: (p * 0).sum()])
-    assert nexus.vanished == 1
+    with pytest.warns(UserWarning, match="source 1 is zero"):
+        nexus.step([sources[0].loss(p), lambda: (p * 0).sum()])
+    nexus.step([sources[0].loss(p), lambda: (p * 0).sum()])  # and not again
+    assert nexus.vanished == 2
