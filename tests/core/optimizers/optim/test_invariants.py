@@ -246,6 +246,32 @@ def test_signs_of_singular_vectors_do_not_matter(shape: tuple[int, int]) -> None
     torch.testing.assert_close(ends[0], ends[1], rtol=0.0, atol=1e-14)
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 4)])
+@pytest.mark.parametrize("correct_bias", [True, False])
+def test_conda_is_its_algorithm_written_out_in_numpy(shape: tuple[int, int], correct_bias: bool) -> None:
+    # bases at calls 0, 3 and 6, of the momentum after its update; v stays when they turn; decay comes last
+    lr, (beta1, beta2), decay, gap = 0.05, (0.8, 0.95), 0.3, 3
+    rng = np.random.default_rng(4)
+    W, gradients = rng.standard_normal(shape), rng.standard_normal((8, *shape))
+    p = torch.from_numpy(W.copy())
+    optimizer = conda([p], lr, gap, betas=(beta1, beta2), weight_decay=decay, correct_bias=correct_bias)
+    M, v, is_tall = np.zeros(shape), np.zeros(shape), shape[0] >= shape[1]
+    for k, G in enumerate(gradients):
+        M = beta1 * M + (1 - beta1) * G
+        if k % gap == 0:
+            U, _, Vh = np.linalg.svd(M)
+            Q = Vh.T if is_tall else U
+        turn = (lambda A, Q=Q: A @ Q) if is_tall else (lambda A, Q=Q: Q.T @ A)
+        v = beta2 * v + (1 - beta2) * turn(G) ** 2
+        N = turn(M) / (np.sqrt(v) + 1e-8)
+        N = 0.25 * (N @ Q.T if is_tall else Q @ N)
+        rate = lr * (math.sqrt(1 - beta2 ** (k + 1)) / (1 - beta1 ** (k + 1)) if correct_bias else 1.0)
+        W = (W - rate * N) * (1 - lr * decay)
+        p.grad = torch.from_numpy(G)
+        optimizer.step()
+        np.testing.assert_allclose(p.numpy(), W, rtol=0, atol=1e-12)
+
+
 def test_without_projection_keys_conda_is_adam() -> None:
     gradient: Gradient = lambda p: p - matrix(3, 4, seed=1)  # noqa: E731
     ours = path(lambda p: Conda(p, 0.1, eps=TINY), matrix(3, 4), gradient, 40)

@@ -55,6 +55,30 @@ def test_adamp_is_bit_equal_to_the_official_package(dtype: torch.dtype, settings
                       dtype=dtype) == 0.0  # fmt: skip
 
 
+@pytest.mark.parametrize("settings", [{}, {"weight_decay": 0.1}, {"nesterov": True}], ids=str)
+def test_adamp_differs_from_pytorch_optimizer_by_the_place_of_eps_alone(settings: dict[str, Any]) -> None:
+    theirs = peer("pytorch_optimizer").AdamP
+
+    def gap(eps: float) -> float:
+        return difference(lambda p: AdamP(p, 1e-2, eps=eps, **settings),
+                          lambda p: theirs(p, 1e-2, eps=eps, **settings))  # fmt: skip
+
+    # the gradients of biases before a normalisation are rounding, and so is what ε does to them
+    assert gap(1e-30) < 1e-14 < 1e-4 < gap(1e-8)
+
+
+def test_diffgrad_adds_its_decay_to_the_gradient_where_pytorch_optimizer_must_be_told_to() -> None:
+    theirs = peer("pytorch_optimizer").DiffGrad
+
+    def gap(is_decoupled: bool) -> float:
+        settings = {"lr": 1e-2, "weight_decay": 0.1}
+        return difference(lambda p: DiffGrad(p, **settings),
+                          lambda p: theirs(p, **settings, weight_decouple=is_decoupled))  # fmt: skip
+
+    # it has 1e-15 more under the root
+    assert gap(False) < 1e-4 < 1e-2 < gap(True)
+
+
 SGDP_SETTINGS = [
     {"momentum": 0.9},
     {"momentum": 0.9, "weight_decay": 0.1},
@@ -64,11 +88,12 @@ SGDP_SETTINGS = [
 
 
 @each_dtype
+@pytest.mark.parametrize("package", ["adamp", "torch_optimizer"])
 @pytest.mark.parametrize("settings", SGDP_SETTINGS, ids=str)
-def test_sgdp_with_the_projected_buffer_is_bit_equal_to_the_official_package(
-    dtype: torch.dtype, settings: dict[str, Any]
+def test_sgdp_with_the_projected_buffer_is_bit_equal_to_the_official_package_and_its_copy(
+    dtype: torch.dtype, package: str, settings: dict[str, Any]
 ) -> None:
-    theirs = peer("adamp").SGDP
+    theirs = peer(package).SGDP
     assert difference(lambda p: SGDP(p, 1e-2, project_buffer=True, **settings),
                       lambda p: theirs(p, 1e-2, **settings), dtype=dtype) == 0.0  # fmt: skip
 
@@ -116,7 +141,19 @@ def test_it_survives_a_copy_and_a_pickle(make: Callable[..., Any]) -> None:
     assert torch.equal(training.step(5).weights(), expected)
 
 
-@each
+class AtOnce(DiffGrad):
+    """diffGrad over all tensors of a group at once, as on a device with many cores."""
+
+    def _goes_together(self, params: list[Tensor]) -> bool:
+        return True
+
+    def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
+        raise AssertionError("went tensor by tensor")
+
+
+@pytest.mark.parametrize(
+    "make", [*OURS.values(), lambda p, **s: AtOnce(p, 1e-2, **s)], ids=[*OURS, "at_once"]
+)
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_gradients_are_never_modified(make: Callable[..., Any], weight_decay: float) -> None:
     training = Training(lambda p: make(p, weight_decay=weight_decay)).step(2)
@@ -124,6 +161,20 @@ def test_gradients_are_never_modified(make: Callable[..., Any], weight_decay: fl
     training.optimizer.step()
     after = [p.grad for p in training.net.parameters()]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True) if b is not None)
+
+
+@each
+def test_how_gradients_are_cleared_does_not_matter(make: Callable[..., Any]) -> None:
+    # a remembered reference to a gradient that is written in place would be the next gradient
+    ends = []
+    for to_none in (True, False):
+        training = Training(make)
+        for _ in range(8):
+            training.optimizer.zero_grad(set_to_none=to_none)
+            ((training.net(training.x) - training.y) ** 2).mean().backward()
+            training.optimizer.step()
+        ends.append(training.weights())
+    assert torch.equal(*ends)
 
 
 @each
@@ -175,7 +226,7 @@ def test_sparse_and_complex_tensors_are_refused(make: Callable[..., Any]) -> Non
 @each
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("lr", -1.0), ("lr", float("nan")), ("weight_decay", -0.1), ("eps", -1e-9)],
+    [("lr", -1.0), ("lr", float("nan")), ("lr", float("inf")), ("weight_decay", -0.1), ("eps", -1e-9)],
 )
 def test_values_out_of_range_are_refused_by_name(make: Callable[..., Any], name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):
@@ -189,6 +240,9 @@ def test_values_out_of_range_are_refused_by_name(make: Callable[..., Any], name:
         (OURS["adamp"], {"betas": (-0.1, 0.9)}, "betas"),
         (OURS["adamp"], {"delta": -1.0}, "delta"),
         (OURS["adamp"], {"wd_ratio": 1.5}, "wd_ratio"),
+        (OURS["conda"], {"betas": (0.9, -0.1)}, "betas"),
+        (OURS["sgdp"], {"delta": -0.1}, "delta"),
+        (OURS["sgdp"], {"wd_ratio": -0.1}, "wd_ratio"),
         (OURS["sgdp"], {"momentum": 1.0}, "momentum"),
         (OURS["sgdp"], {"momentum": 0.0, "nesterov": True}, "nesterov"),
         (OURS["sgdp"], {"dampening": 2.0}, "dampening"),
@@ -201,6 +255,22 @@ def test_settings_of_one_method_are_refused_by_name(
 ) -> None:
     with pytest.raises(ValueError, match=name):
         make([torch.ones(2, 2, requires_grad=True)], **settings)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("scale", 0.0), ("scale", float("inf")), ("update_proj_gap", True),
+                       ("proj_type", "reverse_std")]
+)  # fmt: skip
+def test_what_a_group_of_conda_cannot_be_is_refused_by_name(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=key):
+        Conda([{"params": [torch.ones(2, 2, requires_grad=True)], key: value}])
+
+
+@each
+def test_an_optimizer_of_nothing_is_refused(make: Callable[..., Any]) -> None:
+    if make is not OURS["conda"]:  # which is made of two groups here
+        with pytest.raises(ValueError, match="empty parameter list"):
+            make([])
 
 
 def test_large_tensors_are_done_in_blocks_to_the_same_bits() -> None:
@@ -222,12 +292,5 @@ def test_large_tensors_are_done_in_blocks_to_the_same_bits() -> None:
 
 
 def test_the_step_over_all_tensors_at_once_is_the_same_step() -> None:
-    class Together(DiffGrad):
-        def _goes_together(self, params: list[Tensor]) -> bool:
-            return True
-
-        def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
-            raise AssertionError("went tensor by tensor")
-
-    assert difference(lambda p: Together(p, 1e-2, weight_decay=0.1),
+    assert difference(lambda p: AtOnce(p, 1e-2, weight_decay=0.1),
                       lambda p: DiffGrad(p, 1e-2, weight_decay=0.1)) < 1e-12  # fmt: skip
