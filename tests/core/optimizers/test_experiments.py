@@ -74,6 +74,26 @@ def test_at_twice_the_rate_the_roles_on_f1_are_reversed() -> None:
     assert results["diffgrad"]["x"][0] == pytest.approx(0.2, abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("key", "problem", "values", "ends"),
+    [("diffgrad_f2", "diffgrad_f2", {"gradient": "notebook"}, (0.000, -0.812, -0.835)),
+     ("diffgrad_f3", "diffgrad_f3", {}, (0.0005, 0.0136, 0.0021))],
+)  # fmt: skip
+def test_the_other_end_points_of_the_notebook_come_out(
+    key: str, problem: str, values: dict[str, object], ends: tuple[float, ...]
+) -> None:
+    methods = registry.experiment_spec("optimizers", key).methods
+    order = ("adam", "diffgrad", "adam_half")
+    run = Run([make("optimizers", problem, m, values, methods[m]) for m in order]).inline()
+    found = [member.view.last("x")[0] for member in run.view().members]
+    np.testing.assert_allclose(found, ends, atol=5e-4)
+
+
+def test_at_half_the_rate_all_methods_agree_on_f1() -> None:
+    _, _, results = shown("diffgrad_f1", lr=0.05, steps=999)
+    assert [results[m]["x"][0] for m in results] == pytest.approx([-0.3] * 3, abs=1e-3)
+
+
 def test_the_verdict_on_f1_follows_from_the_numbers() -> None:
     spec = registry.experiment_spec("optimizers", "diffgrad_f1")
     _, views, results = shown("diffgrad_f1", steps=20)
@@ -107,6 +127,18 @@ def test_the_table_of_the_scale_invariant_valley_comes_out(
     assert results["sgdp"]["loss"] == pytest.approx(sgdp, rel=0.05)
     assert np.linalg.norm(results["sgd"]["x"]) == pytest.approx(lengths[0], abs=0.01)
     assert np.linalg.norm(results["sgdp"]["x"]) == pytest.approx(lengths[1], abs=0.01)
+
+
+@pytest.mark.parametrize(("lr", "loss", "length"), [(1e-4, 0.753, 1.02), (2e-4, 0.477, 1.04),
+                                                    (5e-4, 0.222, 1.15)])  # fmt: skip
+def test_without_momentum_the_weights_hardly_grow_and_the_loss_hardly_falls(
+    lr: float, loss: float, length: float
+) -> None:
+    values = {"lr": lr, "momentum": 0.0, "steps": 1500}
+    view = Run([make("optimizers", "scale_invariant_rosenbrock", "sgd", {}, values)]).inline().view()
+    # the table's loss is one step before its length
+    assert view.members[0].view.scalars["loss"][1499] == pytest.approx(loss, rel=0.01)
+    assert np.linalg.norm(view.members[0].view.last("x")) == pytest.approx(length, abs=0.01)
 
 
 def test_the_counts_of_the_margin_control_come_out() -> None:

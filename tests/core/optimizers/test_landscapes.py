@@ -160,6 +160,18 @@ def test_the_log_sum_exp_hessian_loses_a_rank_one_term_and_the_logistic_fisher_i
     np.testing.assert_allclose(logistic.approximations["fisher"](x), fisher, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("p", [2.0, 3.0, 4.5])
+def test_approximations_of_a_power_of_a_norm_are_of_its_residuals(p: float) -> None:
+    landscape = built("norm_power", {"p": p})
+    f = landscape.function
+    for x in points(landscape, 5):
+        u, J = np.array([1 - x[0], 10 * (x[1] - x[0] ** 2)]), np.array([[-1.0, 0.0], [-20 * x[0], 10.0]])
+        fisher = (p - 2) / (p * f.value(x)) * np.outer(f.gradient(x), f.gradient(x))
+        np.testing.assert_allclose(landscape.approximations["fisher"](x), fisher, rtol=1e-10, atol=1e-10)
+        gauss_newton = np.linalg.norm(u) ** (p - 2) * J.T @ J + fisher
+        np.testing.assert_allclose(landscape.approximations["gauss_newton"](x), gauss_newton, rtol=1e-10)
+
+
 def test_himmelblau_has_its_hill() -> None:
     f = built("himmelblau", {}).function
     top = np.array([-0.270845, -0.923039])

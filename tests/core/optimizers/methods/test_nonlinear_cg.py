@@ -59,6 +59,36 @@ def test_a_formula_without_a_value_gives_the_plain_gradient(formula: str) -> Non
     assert coefficient(formula, np.ones(3), zero, zero) == 0.0
 
 
+@given(st.integers(0, 2**31))
+def test_every_formula_keeps_what_its_authors_prove_also_away_from_quadratics(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    g_old, g, d = rng.standard_normal((3, 4)) * 10.0 ** rng.uniform(-3, 1, (3, 1))
+    y = g - g_old
+    new = {name: -g + coefficient(name, g, g_old, d) * d for name in FORMULAS}
+    norm = float(g @ g)
+    # Hager & Zhang 2005, theorem 1.1: descent by 7/8 of the squared norm, whatever the search found
+    assert float(new["hz"] @ g) <= -7 / 8 * norm * (1 - 1e-9)
+    # Dai & Yuan 1999: β is the ratio of the slopes
+    beta = coefficient("dy", g, g_old, d)
+    assert float(new["dy"] @ g) == pytest.approx(beta * float(g_old @ d), rel=1e-6, abs=1e-9 * norm)
+    # Hestenes & Stiefel 1952: the new direction is conjugate to the old one
+    scale = float(np.linalg.norm(new["hs"]) * np.linalg.norm(y))
+    assert abs(float(new["hs"] @ y)) <= 1e-9 * scale
+    # Fletcher & Reeves carry on for ever; Polak & Ribière start anew where the gradient hardly changed
+    assert coefficient("fr", g, g_old, d) == pytest.approx(norm / float(g_old @ g_old))
+    assert coefficient("pr", g_old * (1 - 1e-3), g_old, d) == 0.0
+    assert coefficient("hz", g, g_old, d) >= -1 / (
+        np.linalg.norm(d) * min(0.01, float(np.linalg.norm(g_old)))
+    ) * (1 + 1e-12)
+
+
+def test_hager_and_zhang_bound_their_share_from_below() -> None:
+    g_old, g, d = np.array([1.0, 0.0]), np.array([1e3, 0.0]), np.array([-1.0, 0.0])
+    # y = 999, dᵀy = −999: ((y − 2 d ‖y‖²/dᵀy) · g)/dᵀy = (−999 · 1000)/(−999) = 1000; turned round, −1000
+    assert coefficient("hz", g, g_old, d) == pytest.approx(1000.0)
+    assert coefficient("hz", g, g_old, -d) == pytest.approx(-100.0)
+
+
 @each_formula
 @pytest.mark.parametrize("problem", ["rosenbrock", "beale", "booth", "himmelblau", "ravine"])
 def test_it_reaches_a_minimum(problem: str, formula: str) -> None:
