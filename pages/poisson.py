@@ -25,6 +25,7 @@ from pages.ui.poisson_generalisation import generalisation_tab
 from pages.ui.poisson_operators import operators_tab
 from pages.ui.poisson_plume import plume_tab
 from pages.ui.poisson_scaling import scaling_tab
+from pages.ui.poisson_space import is_in_space, share_control, surfaces
 from pages.ui.poisson_tabs import (
     conjugacy_tab,
     data_tab,
@@ -74,6 +75,7 @@ selection = Selection("residual", ())
 with thing:
     view_slot = st.container(key="thing")
     words = st.container(key="words")
+    space = st.container(key="space")
 with view_slot:
     if recipes and recipes[0].problem == "painted" and painting():
         painter()
@@ -83,6 +85,10 @@ with view_slot:
     else:
         with st.container(border=True):
             st.caption("The grid stands here as soon as it is made.")
+share = 0.0
+if is_in_space(shown):
+    with space:
+        share = share_control()
 draw_claim(shown)
 opened, tab = open_tab(TABS)
 with tab:
@@ -95,7 +101,13 @@ def draw(view: RunView, problem: Any) -> None:
         return
     newest = Shown.at(state, view, problem)
     k = draw_live(newest, selection, view_slot, words, numbers)
-    if k is not None and opened == "Levels":
+    # what the page was drawn without has no place to go; when the run has ended, the page is drawn again
+    if k is None or shown is None or shown.moving:
+        return
+    if is_in_space(newest):
+        with space:
+            surfaces(newest, selection, share, k)
+    if opened == "Levels":
         with following:
             levels_tab(newest, k)
 

@@ -138,7 +138,8 @@ def flags_of(problem: LinearSystem) -> NDArray[np.integer[Any]]:
     return kinds
 
 
-def _values(shown: Shown, member: MemberView, k: int, quantity: str) -> Array:
+def values_at(shown: Shown, member: MemberView, k: int, quantity: str) -> Array:
+    """Return a quantity of a method at a kept iterate, in the shape of the problem."""
     snapshot = member.view.snapshots[k]
     if quantity == "error":
         reference = shown.reference
@@ -166,7 +167,7 @@ def _panels(shown: Shown, selection: Selection, *, newest_only: bool) -> list[fi
         ks = member.view.kept
         ks = ks[-1:] if newest_only else ks[field.chosen_frames(len(ks), 2 * flags.size, budget)]
         frames = np.array(
-            [plane(_values(shown, member, int(k), selection.quantity), selection) for k in ks], dtype=float
+            [plane(values_at(shown, member, int(k), selection.quantity), selection) for k in ks], dtype=float
         )
         panels.append(field.Panel(names[m], colours[m], ks, frames, flags))
     return panels

@@ -145,6 +145,23 @@ def test_tabs_follow_the_run(page: Page, address: str) -> None:
     )
 
 
+def test_surfaces_in_space_follow_the_cursor(page: Page, address: str) -> None:
+    open_poisson(page, address, "p.dim=3&p.n=12&m=cg&m2=multigrid_pcg&m3=none&m4=none&m5=none&k=2")
+    surfaces = page.locator(".st-key-isosurface-0 .js-plotly-plot")
+    surfaces.wait_for()
+    ends = "node => node.data.map(({type, isomin}) => [type, isomin])"
+    before = surfaces.evaluate(ends)
+    assert {kind for kind, _ in before} == {"isosurface"}
+    page.get_by_role("slider", name="Iterate").press("End")
+    wait_for(lambda: surfaces.evaluate(ends) != before)
+
+
+def test_the_levels_come_when_a_slow_run_has_ended(page: Page, address: str) -> None:
+    open_poisson(page, address, SLOW.replace("mic_pcg", "multigrid_pcg").replace("32", "8") + "&tab=Levels")
+    expect(page.locator(".st-key-levels-upper canvas").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Something went wrong")).to_have_count(0)
+
+
 def test_colours_answer_to_their_buttons(page: Page, address: str) -> None:
     open_poisson(page, address, "k=30")
     panel = page.locator(".st-key-fields")
