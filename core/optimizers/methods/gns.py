@@ -115,7 +115,7 @@ class Gns(Settings):
                 yield recorder.item(x, f, g, math.nan, {}, oracle.work(), status, note, extra)
                 return
             work = oracle.work()
-            H = hessian(x)
+            H = _symmetric(hessian(x))
             rejected: list[Array] = []
             verdict: bool | None = None
             while verdict is None and len(rejected) < TRIALS and gamma >= GAMMA_MIN:  # one trial a turn
@@ -171,6 +171,15 @@ def _dual_norm(B: Array | None) -> Callable[[Array], float]:
     except LinAlgError:
         raise ValueError("the metric B is not positive definite") from None
     return lambda s: math.sqrt(max(float(s @ cho_solve(factor, s)), 0.0))
+
+
+def _symmetric(H: Array) -> Array:
+    """Return H; ValueError if it is not symmetric, which a factorisation that reads one half would not tell."""
+    gap, size = float(np.abs(H - H.T).max()), float(np.abs(H).max())
+    # a Hessian that is a small difference of large matrices is symmetric to fewer digits than it has
+    if gap > 1e-6 * size:
+        raise ValueError(f"the Hessian is not symmetric: H and Hᵀ differ by {gap / size:.1g} of its size")
+    return H
 
 
 def _solve(A: Array, g: Array) -> Array | None:

@@ -289,6 +289,8 @@ def test_with_no_tolerance_it_ends_where_differences_are_rounding() -> None:
 def test_a_metric_that_is_not_definite_and_a_missing_approximation_are_refused() -> None:
     with pytest.raises(ValueError, match="positive definite"):
         items(quadratic(np.eye(2), np.ones(2), metric=np.diag([1.0, -1.0])))
+    with pytest.raises(ValueError, match=r"not symmetric: H and Hᵀ differ by 0\.5"):
+        items(quadratic(np.array([[2.0, 1.0], [0.0, 2.0]]), np.ones(2)))
     run = Run([make("optimizers", "rastrigin", "gns_gauss_newton")]).inline()
     assert run.refused
     assert "gauss" in str(run.error)
