@@ -101,6 +101,11 @@ class Diff2(Private):
 
     The noise of a difference is proportional to the step. It adds up from round to round, so that too long a
     way between restarts loses again what short differences gain.
+
+    Notes
+    -----
+    ε is that of this training alone: radii, rate and T that were tried out on the same data cost more. The
+    noise comes from a seed, so that a run can be repeated; who knows the seed can take it off again.
     """
 
     restart: int = param(6, low=1, high=5000, log=True, label="T", doc="rounds from restart to restart")

@@ -10,10 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opacus.accountants.analysis import rdp
 
 from core.iterate import Array, Iterate, Status, drain
 from core.optimizers.methods.diff2 import Diff2, DpGd
 from core.optimizers.per_sample import PerSample, clipped_mean
+from core.optimizers.privacy import ORDERS
 from core.optimizers.tasks import DigitsCnn, DpRegression
 from core.optimizers.training import Training
 
@@ -112,6 +114,34 @@ def test_a_restart_has_the_noise_that_it_says() -> None:
         noise.append((x[0] - x[1] - mean) / sigma)
     # χ² with 40·101 degrees of freedom: within four standard deviations √(2/4040)
     assert np.mean(np.square(noise)) == pytest.approx(1.0, abs=4 * np.sqrt(2 / 4040))
+
+
+def test_a_difference_has_the_noise_that_it_says() -> None:
+    training, noise = problem(20), []
+    samples = PerSample(training)
+    for seed in range(40):
+        found = items(Diff2(steps=2, restart=2, lr=1.0, clip_difference=0.5), replace(training, seed=seed))
+        x = points(found)
+        radius = 0.5 * np.linalg.norm(x[1] - x[0])
+        change, _ = clipped_mean(samples(x[1])[1] - samples(x[0])[1], float(radius))
+        release = (x[1] - x[2]) - (x[0] - x[1])
+        noise.append((release - change) / found[1].scalars["noise_std"])
+    assert np.mean(np.square(noise)) == pytest.approx(1.0, abs=4 * np.sqrt(2 / 4040))
+
+
+@pytest.mark.parametrize("calibration", ["paper", "tight"])
+def test_what_a_run_has_spent_is_what_opacus_says_of_the_noise_it_added(calibration: str) -> None:
+    method = Diff2(steps=20, restart=6, epsilon=2.0, clip=2.0, clip_difference=0.7, calibration=calibration)
+    training = problem(60)
+    found = items(method, training)
+    x, total = points(found), np.zeros(len(ORDERS))
+    for k, item in enumerate(found[:-1]):
+        # replacing a sample moves a mean of terms of norm up to c by no more than 2c/N
+        c = 2.0 if k % 6 == 0 else 0.7 * float(np.linalg.norm(x[k] - x[k - 1]))
+        multiplier = item.scalars["noise_std"] / (2 * c / 60)
+        total += rdp.compute_rdp(q=1.0, noise_multiplier=multiplier, steps=1, orders=ORDERS)
+        spent, _ = rdp.get_privacy_spent(orders=ORDERS, rdp=total, delta=1e-5)
+        assert item.scalars["epsilon_spent"] == pytest.approx(spent, rel=1e-9)
 
 
 def test_the_ledger_ends_within_the_target() -> None:
