@@ -26,7 +26,7 @@ from core.recipe import make
 from core.run import Run
 from core.trace import TraceView
 
-TASKS = ("digits_mlp", "digits_cnn", "rotated_digits", "char_lm")
+TASKS = ("digits_mlp", "digits_cnn", "rotated_digits", "char_lm", "dp_regression")
 
 
 def built(key: str, seed: int = 0, **values: object) -> Training:

@@ -11,7 +11,7 @@ import torch_tract
 from torch import nn
 
 from core.optimizers.methods.tract import TrActConv2d, TrActLinear
-from core.optimizers.optim.tract import ridge
+from core.optimizers.optim.tract import TrActLayers, ridge
 
 
 def pair(
@@ -94,6 +94,16 @@ def test_a_convolution_has_the_gradients_of_the_official_package(settings: dict[
     y = torch.randn_like(ours(x))
     for mine, official in zip(grads(ours, x, y), grads(theirs, x, y), strict=True):
         torch.testing.assert_close(mine, official, rtol=1e-10, atol=1e-13)
+
+
+def test_a_networks_first_convolution_has_the_gradient_of_the_official_package() -> None:
+    torch.manual_seed(2)
+    theirs = torch_tract.TrActConv2d(1, 16, 3, lambda_=0.1, padding=1, bias=False).double()
+    weight = theirs.weight.detach().clone().requires_grad_()
+    x, weights = torch.randn(6, 1, 8, 8, dtype=torch.float64), torch.randn(6, 16, 8, 8, dtype=torch.float64)
+    (TrActLayers(0.1).conv2d(x, weight, 1) * weights).mean().backward()  # type: ignore[no-untyped-call]
+    (theirs(x) * weights).mean().backward()
+    torch.testing.assert_close(weight.grad, theirs.weight.grad, rtol=1e-10, atol=1e-14)
 
 
 def test_the_limits_of_the_ridge() -> None:
