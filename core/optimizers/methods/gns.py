@@ -174,7 +174,7 @@ def _dual_norm(B: Array | None) -> Callable[[Array], float]:
 
 
 def _symmetric(H: Array) -> Array:
-    """Return H; ValueError if it is not symmetric, which a factorisation that reads one half would not tell."""
+    """Return H; ValueError if it is not symmetric, as a factorisation would not tell."""
     gap, size = float(np.abs(H - H.T).max()), float(np.abs(H).max())
     # a Hessian that is a small difference of large matrices is symmetric to fewer digits than it has
     if gap > 1e-6 * size:
