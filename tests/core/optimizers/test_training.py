@@ -18,7 +18,7 @@ from core.iterate import Array, Status, drain
 from core.optimizers import digits
 from core.optimizers.methods.adam import Adam
 from core.optimizers.methods.sgd import Sgd
-from core.optimizers.network_descent import BatchGradients, train
+from core.optimizers.network_descent import BatchGradients, End, train
 from core.optimizers.networks import Network, cnn, cross_entropy, mlp, transformer
 from core.optimizers.outcomes import outcome
 from core.optimizers.training import NetworkLoss, Training, network_training
@@ -250,6 +250,18 @@ def test_a_rate_that_is_too_large_diverges_with_a_name() -> None:
     poisoned = replace(training, start=np.where(np.arange(training.n) == 3, np.nan, training.start))
     *_, last = Sgd(steps=5).iterate(poisoned)
     assert last.status is Status.DIVERGED
+
+
+def test_a_gradient_that_is_not_finite_is_told_by_the_name_of_its_parameter() -> None:
+    training = built("digits_mlp")
+    names, shapes = training.network.names, training.network.shapes
+    sizes = [math.prod(shape) for shape in shapes]
+    for i in range(len(names)):
+        gradient = np.zeros(training.n)
+        gradient[sum(sizes[:i]) + sizes[i] - 1 :] = np.nan  # from its last number on
+        status, note = End(Adam(), training).judge(0, 1.0, math.nan, gradient)
+        assert status is Status.DIVERGED
+        assert note == f"the gradient of {names[i]} is not finite at k = 0"
 
 
 def test_schedules_end_where_they_say_and_clipping_cuts_the_step() -> None:

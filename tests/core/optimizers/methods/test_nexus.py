@@ -10,7 +10,7 @@ import torch
 
 from core import registry
 from core.iterate import Array, drain
-from core.optimizers.methods.nexus import NexusMethod, NexusStill, mean_cosine
+from core.optimizers.methods.nexus import Nexus, NexusMethod, NexusStill, mean_cosine
 from core.optimizers.methods.tract import Tract
 from core.optimizers.outcomes import outcome
 from core.optimizers.valley import SOURCES, NoisyValley, Source, held_out, spread
@@ -117,6 +117,23 @@ def test_the_loss_is_that_at_the_point_itself_and_work_counts_every_source() -> 
 def test_a_batch_without_sources_is_cut_into_equal_parts() -> None:
     items = list(NexusMethod(steps=2, sources=3).iterate(built("digits_mlp", batch=30)))
     assert items[-1].work.gradient == 9
+
+
+@pytest.mark.parametrize("options", [{}, {"normalize": False}, {"rescale": False}], ids=str)
+def test_on_the_valley_it_is_the_torch_wrapper_on_losses_that_autograd_differentiates(
+    options: dict[str, Any],
+) -> None:
+    view = trace("nexus_valley", "nexus", steps=5, gamma=0.6, order="fixed", **OUTER, **options)
+    p = torch.tensor([1.5, -1.0], dtype=torch.float64, requires_grad=True)
+
+    def source(sign: float) -> Any:
+        return lambda: p[0] ** 2 - 2 * sign * (0.1 + 0.9 / (1 + torch.exp(2 * p[1]))) * p[0]
+
+    settings = {"normalize": True, "rescale": True, **options}
+    wrapper = Nexus(torch.optim.SGD([p], 0.05), 0.6, **settings)
+    for k in range(6):
+        np.testing.assert_allclose(view.snapshots[k]["x"], p.detach().numpy(), rtol=0, atol=1e-11)
+        wrapper.step([source(1.0), source(-1.0)])
 
 
 def test_the_order_is_of_the_seed() -> None:
