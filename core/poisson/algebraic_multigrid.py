@@ -53,16 +53,33 @@ class AlgebraicMultigrid:
         """Return the entries of all levels over those of the finest."""
         return float(self.hierarchy.operator_complexity())
 
-    def groups(self) -> NDArray[np.int64]:
-        """Return what the finest level becomes, in the shape of the grid, −1 off the fluid.
+    @property
+    def is_splitting(self) -> bool:
+        """Whether coarse unknowns are some of the fine ones (C/F splitting), not aggregates of them."""
+        return not hasattr(self.hierarchy.levels[0], "AggOp")
 
-        The number of a cell's aggregate, or 1 for coarse and 0 for fine cells of a C/F splitting.
+    def groups(self, level: int = 1) -> NDArray[np.int64]:
+        """Return what a coarser level is made of, in the shape of the grid, −1 off the fluid.
+
+        The number of the level's aggregate that a cell ended in; 1 for the cells that are still unknowns of
+        that level and 0 for the others where coarse unknowns are split off.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level.
         """
-        first = self.hierarchy.levels[0]
-        if hasattr(first, "AggOp"):
-            numbers = np.asarray(first.AggOp.tocsr().argmax(axis=1)).ravel()
-        else:
-            numbers = np.asarray(first.splitting).ravel()
+        if not 1 <= level < len(self.hierarchy.levels):
+            raise ValueError(f"levels from 1 to {len(self.hierarchy.levels) - 1}, not {level}")
+        n = self.system.unknowns
+        numbers = np.arange(n)
+        for finer in self.hierarchy.levels[:level]:
+            if self.is_splitting:
+                numbers = numbers[np.asarray(finer.splitting).ravel() == 1]
+            else:
+                numbers = np.asarray(finer.AggOp.tocsr().argmax(axis=1)).ravel()[numbers]
+        if self.is_splitting:
+            numbers = np.isin(np.arange(n), numbers).astype(np.int64)
         grid = on_grid(self.system, "a drawing of cells").grid
         found = np.full(grid.shape, -1, np.int64)
         found[grid.extract((grid.diagonal != 0).astype(float)) != 0.0] = numbers

@@ -26,6 +26,8 @@ from pages.ui.poisson_views import GROUP, Selection, Shown, plane
 FINGERPRINT_STEPS, DIRECTIONS = 72, 40
 #: Unknowns up to which eigenbases and hierarchies are computed again for a tab.
 MAX_UNKNOWNS = 2**20
+#: Levels of algebraic multigrid that are drawn below the finest.
+AMG_LEVELS = 3
 
 
 def race_tab(shown: Shown) -> None:
@@ -166,22 +168,34 @@ def _geometric(shown: Shown, member: MemberView, hierarchy: Multigrid, k: int) -
 
 
 def _aggregates(shown: Shown, hierarchy: AlgebraicMultigrid) -> None:
-    groups = hierarchy.groups()
-    is_splitting = int(groups.max()) <= 1
-    chosen = Selection("residual", (), 0, groups.shape[0] // 2)
-    what = "coarse and fine cells" if is_splitting else f"{int(groups.max()) + 1} aggregates"
-    panel = field.Panel(
-        what, -1, np.zeros(1, np.int64), plane(groups, chosen)[None].astype(float),
-        plane(_flags(shown), chosen), "groups", note=f"{hierarchy.system.unknowns:,} cells",
-    )  # fmt: skip
-    left, right = st.columns(2)
+    table = hierarchy.table()
+    flags = _flags(shown)
+    chosen = Selection("residual", (), 0, flags.shape[0] // 2)
+    what = "of the cells" if hierarchy.is_splitting else "aggregates"
+    panels = [
+        field.Panel(
+            f"level {level}", -1, np.zeros(1, np.int64),
+            plane(hierarchy.groups(level), chosen)[None].astype(float), plane(flags, chosen), "groups",
+            note=f"{table[level]['unknowns']:,} {what}",
+        )
+        for level in range(1, min(len(table), 1 + AMG_LEVELS))
+    ]  # fmt: skip
+    if not panels:
+        st.caption("The matrix is small enough to be solved at once: there is no coarser level.")
+        return
+    left, right = st.columns([3, 2])
     with left:
         view = field.View(
-            "", f"{shown.run}.groups", "What the finest grid becomes, found from the matrix alone"
+            "", f"{shown.run}.{id(hierarchy)}", "What the grid becomes, found from the matrix alone"
         )
-        components.fields("aggregates", field.fields_payload([panel], view))
+        components.fields("aggregates", field.fields_payload(panels, view))
+        st.caption(
+            "Green: cells that are still unknowns of the level; red: the others."
+            if hierarchy.is_splitting
+            else "Cells of one colour share one unknown of the level; their borders follow the walls."
+        )
     with right:
-        _grids(hierarchy.table(), hierarchy.units, hierarchy.operator_complexity())
+        _grids(table, hierarchy.units, hierarchy.operator_complexity())
 
 
 def _flags(shown: Shown) -> NDArray[np.int8]:

@@ -55,14 +55,25 @@ def test_thin_walls_do_not_trouble_algebraic_coarse_grids() -> None:
     assert 3 * solve(maze, "pyamg_sa").k < solve(maze, "multigrid_pcg").k
 
 
-def test_aggregates_and_splitting_can_be_drawn() -> None:
-    aggregates = build("pyamg_sa", "disc", n=20)
+def test_aggregates_and_splitting_can_be_drawn_on_every_level() -> None:
+    aggregates, splitting = build("pyamg_sa", "disc", n=32), build("pyamg_rs", "disc", n=32)
     fluid = aggregates.system.grid.fluid()
-    groups = aggregates.groups()
-    assert (groups[~fluid] == -1).all()
-    assert len(np.unique(groups[fluid])) == aggregates.table()[1]["unknowns"]
-    splitting = build("pyamg_rs", "disc", n=20)
-    assert splitting.groups()[fluid].sum() == splitting.table()[1]["unknowns"]
+    assert (aggregates.is_splitting, splitting.is_splitting) == (False, True)
+    for level, row in list(enumerate(aggregates.table()))[1:]:
+        groups = aggregates.groups(level)
+        assert (groups[~fluid] == -1).all()
+        assert len(np.unique(groups[fluid])) == row["unknowns"]
+        if level > 1:  # what was joined stays together
+            finer = aggregates.groups(level - 1)[fluid]
+            for number in np.unique(finer):
+                assert len(np.unique(groups[fluid][finer == number])) == 1
+    for level, row in list(enumerate(splitting.table()))[1:]:
+        groups = splitting.groups(level)
+        assert groups[fluid].sum() == row["unknowns"]
+        if level > 1:
+            assert (groups[fluid] <= splitting.groups(level - 1)[fluid]).all()
+    with pytest.raises(ValueError, match="levels from 1"):
+        aggregates.groups(0)
 
 
 def test_the_global_generator_is_left_as_it_was_and_the_hierarchy_is_the_same_again() -> None:
