@@ -44,9 +44,9 @@ class Conda(TensorwiseOptimizer):
 
     Notes
     -----
-    v is not rotated when the basis changes, as in the official code. The SVD keeps the parameter's own dtype;
-    the official code takes it in float32. Its other projection types are refused: 'reverse_std' cannot work
-    for wide matrices.
+    v is not rotated when the basis changes, as in the official code. The SVD keeps the parameter's own dtype,
+    where that has 32 bits or more; the official code takes it in float32. Its other projection types are
+    refused: 'reverse_std' cannot work for wide matrices.
     """
 
     def __init__(
@@ -81,9 +81,10 @@ class Conda(TensorwiseOptimizer):
     def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
         if not (state := self.state[p]):
             state["step"] = 0
-            # a projected matrix has a square basis, so its second moment keeps the shape
+            # a projected matrix has a square basis, so its second moment keeps the shape; contiguous, to be
+            # read as a matrix however the parameter is laid out
             for name in ("exp_avg", "exp_avg_sq"):
-                state[name] = torch.zeros_like(p)
+                state[name] = torch.zeros_like(p, memory_format=torch.contiguous_format)
         if "update_proj_gap" in group and p.ndim > 1:
             self._step_matrix(p, g, group)
         else:
@@ -122,9 +123,10 @@ def _basis(M: Tensor, is_tall: bool) -> Tensor:
     """Return the square orthogonal factor of M's thin SVD; its columns are singular vectors."""
     if not torch.isfinite(M).all():
         raise ValueError(f"the momentum of a parameter of shape {tuple(M.shape)} is not finite")
-    U, _, Vh = torch.linalg.svd(M, full_matrices=False)
+    # there is no SVD in 16 bits
+    U, _, Vh = torch.linalg.svd(M if M.element_size() > 2 else M.float(), full_matrices=False)
     basis: Tensor = Vh.T.contiguous() if is_tall else U
-    return basis
+    return basis.to(M.dtype)
 
 
 def _step_size(group: dict[str, Any], step: int) -> float:

@@ -279,6 +279,23 @@ def test_without_projection_keys_conda_is_adam() -> None:
     torch.testing.assert_close(ours, adam, rtol=0.0, atol=1e-13)
 
 
+@pytest.mark.parametrize("make", [conda, lambda p: AdamP(p, 0.1), lambda p: SGDP(p, 0.1, 0.9), DiffGrad])
+def test_how_a_convolutions_weights_are_laid_out_does_not_matter(make: Callable[..., Any]) -> None:
+    target, start = matrix(4, 3, 2, 2, seed=1), matrix(4, 3, 2, 2)
+    plain = path(make, start, lambda p: p - target, 8)
+    turned = path(make, start.contiguous(memory_format=torch.channels_last), lambda p: p - target, 8)
+    torch.testing.assert_close(turned, plain, rtol=0.0, atol=1e-12)
+
+
+def test_conda_takes_weights_of_16_bits() -> None:
+    start, target = matrix(3, 5), matrix(3, 5, seed=1)
+    full = path(lambda p: conda(p, 0.5), start, lambda p: p - target, 6)
+    half = path(lambda p: conda(p, 0.5), start.bfloat16(), lambda p: p - target.bfloat16(), 6)
+    # eight bits of mantissa, a dozen roundings a step
+    torch.testing.assert_close(half.double(), full, rtol=0.0, atol=0.06)
+    assert (full[-1] - full[0]).abs().max() > 1.0
+
+
 def test_tensors_with_more_axes_are_read_as_matrices() -> None:
     gradient: Gradient = lambda p: p - matrix(3, 8, seed=1).view(p.shape)  # noqa: E731
     flat = path(conda, matrix(3, 8), gradient, 10)
