@@ -97,7 +97,7 @@ def handwritten() -> Images:
         If scikit-learn is not installed.
     """
     try:
-        from sklearn.datasets import load_digits  # type: ignore[import-not-found,unused-ignore]
+        from sklearn.datasets import load_digits  # type: ignore[import,unused-ignore]
     except ImportError:
         raise InputError(
             "images", "drawn", "handwritten, which scikit-learn brings and which is not installed",
