@@ -22,6 +22,7 @@ from pages.ui.poisson_controls import (
     poisson_controls,
 )
 from pages.ui.poisson_generalisation import generalisation_tab
+from pages.ui.poisson_next import next_steps
 from pages.ui.poisson_operators import operators_tab
 from pages.ui.poisson_plume import plume_tab
 from pages.ui.poisson_scaling import scaling_tab
@@ -75,6 +76,8 @@ selection = Selection("residual", ())
 with thing:
     view_slot = st.container(key="thing")
     words = st.container(key="words")
+    if shown is not None:
+        next_steps()
     space = st.container(key="space")
 with view_slot:
     if recipes and recipes[0].problem == "painted" and painting():

@@ -102,6 +102,21 @@ def test_no_tab_needs_a_grid(app: AppTest, tab: str) -> None:
     assert "needed" in finding(app)
 
 
+def test_the_next_steps_race_the_same_solvers_on_another_grid(app: AppTest) -> None:
+    open_poisson(app, {})
+    settle(app, "methods reached their tolerance")
+    first = finding(app)
+    checked(app.button(key="next.0").click().run())
+    end = time.monotonic() + 30.0
+    while finding(app) == first or "work units" not in finding(app):
+        assert time.monotonic() < end, status(app)
+        checked(app.run())
+    assert app.number_input(key="p.n").value == 128
+    assert "multigrid-PCG" in finding(app)
+    checked(app.button(key="next.3").click().run())
+    assert app.selectbox(key="p").value == "painted"
+
+
 def test_the_matrix_of_generalisation_fills_in_and_stops(app: AppTest) -> None:
     open_poisson(app, {**QUICK, "tab": "Training"})
     settle(app, "reached its tolerance")
