@@ -63,11 +63,15 @@ def prepared(lab: str, problem: str) -> Any:
     return drain(registry.problem_spec(lab, problem).cls().build(0))
 
 
-def iterates(spec: MethodSpec, **method_params: object) -> Iterator[Iterate]:
+def begun(spec: MethodSpec, **method_params: object) -> tuple[Any, Any]:
+    """The method on its example, and the problem as its own preparation leaves it."""
     method = example(spec, **method_params).build_method()
     problem = prepared(spec.lab, spec.example)
-    if hasattr(method, "prepare"):
-        problem = drain(method.prepare(problem))
+    return method, drain(method.prepare(problem)) if hasattr(method, "prepare") else problem
+
+
+def iterates(spec: MethodSpec, **method_params: object) -> Iterator[Iterate]:
+    method, problem = begun(spec, **method_params)
     return method.iterate(problem)  # type: ignore[no-any-return]
 
 
@@ -198,18 +202,17 @@ def test_the_lab_has_a_result_for_it_that_json_can_hold(spec: MethodSpec) -> Non
 
 
 def test_it_can_be_closed_at_any_item(spec: MethodSpec) -> None:
+    method, problem = begun(spec)
     for pulled in sorted({0, 1, 2, len(of(spec)) // 2, len(of(spec))}):
-        source = iterates(spec)
+        source = method.iterate(problem)
         for _ in range(min(pulled, len(of(spec)))):
             next(source)
-        source.close()  # type: ignore[attr-defined]
+        source.close()
         assert next(source, None) is None
 
 
 def test_two_generators_of_one_method_do_not_mix(spec: MethodSpec) -> None:
-    method, problem = example(spec).build_method(), prepared(spec.lab, spec.example)
-    if hasattr(method, "prepare"):
-        problem = drain(method.prepare(problem))
+    method, problem = begun(spec)
     first, second = method.iterate(problem), method.iterate(problem)
     for item in of(spec)[:5]:
         for source in (first, second):
