@@ -115,6 +115,42 @@ def explain(method: Any, view: TraceView, k: int) -> Explanation:
     return Explanation(k, (line,))
 
 
+@dataclass(frozen=True, slots=True)
+class TermHistory:
+    """A term of a method's step over its whole run.
+
+    Attributes
+    ----------
+    words : what it is.
+    values : for every iterate the mean of |value| over the coordinates; NaN where it is not known.
+    """
+
+    words: str
+    values: Array
+
+
+def term_histories(method: Any, view: TraceView, steps: int = 400) -> dict[str, TermHistory]:
+    """Return the terms of a method's steps over its run, by name, without the next point itself.
+
+    Parameters
+    ----------
+    steps : at most so many of the kept steps are explained, evenly spread.
+    """
+    if not hasattr(method, "explain"):
+        return {}
+    kept = np.array([j for j, snapshot in view.snapshots.items() if "step" in snapshot], np.int64)
+    chosen = kept[np.unique(np.rint(np.linspace(0, len(kept) - 1, min(steps, len(kept)))).astype(int))]
+    found: dict[str, TermHistory] = {}
+    for k in chosen:
+        for line in method.explain(Step(int(k), view.snapshots[int(k)])):
+            if line.name == "x_" or not line.words:
+                continue
+            if line.name not in found:
+                found[line.name] = TermHistory(line.words, np.full(len(view), np.nan))
+            found[line.name].values[np.searchsorted(view.k, k)] = float(np.mean(np.abs(line.value)))
+    return found
+
+
 def latex(value: Number, digits: int = 5) -> str:
     """Return a number, a column vector or a matrix; long ones are cut with dots."""
     array = np.asarray(value, dtype=np.float64)

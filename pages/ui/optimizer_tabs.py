@@ -7,9 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from core.optimizers.explanation import explain as explain_step
+from core.optimizers.explanation import term_histories
 from pages.figures import formulas, tables
 from pages.figures import optimizers as figures
-from pages.ui.optimizer_views import Selection, Shown
+from pages.ui import components
+from pages.ui.controls import choice
+from pages.ui.optimizer_views import GROUP, Selection, Shown
 
 
 def race_tab(shown: Shown) -> None:
@@ -66,6 +69,33 @@ def explain_tab(shown: Shown, selection: Selection, k: int | None) -> None:
         with formula:
             st.latex(formulas.derivation(line, dark=dark), width="content")
     _check(member.view.snapshots, found.k, np.asarray(found.lines[-1].value))
+    _term_over_the_race(shown, number)
+
+
+def _term_over_the_race(shown: Shown, explained: int) -> None:
+    """Draw one term of the formulas for every method that has it, over the whole race."""
+    members = shown.members
+    histories = shown.cached(
+        "terms", lambda: [term_histories(m.recipe.build_method(), m.view) for m in members]
+    )
+    options = {name: history.words for history in reversed(histories) for name, history in history.items()}
+    if not options:
+        return
+    own = [name for name in histories[explained] if name in options]
+    # what only this method has says most about it
+    rare = sorted(own or options, key=lambda name: sum(name in history for history in histories))
+    name = choice("A term over the whole race", options, rare[0], "term")
+    has = [i for i, history in enumerate(histories) if name in history]
+    columns = [histories[i][name].values for i in has]
+    known = np.concatenate([c[np.isfinite(c)] for c in columns])
+    wide = bool((known > 0).all() and known.max(initial=0.0) > 20 * known.min(initial=np.inf))
+    x_axis = str(st.session_state.get("x") or "steps")
+    components.live_figure(
+        "term.history",
+        figures.race([members[i] for i in has], columns, x_axis, figures.FINAL_POINTS, log=wide, sparse=True),
+        group=GROUP, run=f"{shown.run}.{x_axis}.{name}", height=240,
+        title=f"{options[name].capitalize()}: mean size over the coordinates",
+    )  # fmt: skip
 
 
 def _check(snapshots: object, k: int, value: np.ndarray) -> None:

@@ -68,6 +68,14 @@ def test_the_first_race_runs_by_itself_and_says_who_arrived(app: AppTest) -> Non
     assert app.number_input(key="m2.lr").value == pytest.approx(2e-4)
 
 
+def test_a_term_of_the_formulas_is_drawn_over_the_race(app: AppTest) -> None:
+    open_lab(app, **ONE | {"m": "diffgrad", "m2": "adam", "p": "diffgrad_f1"}, tab="Explain")
+    term = app.selectbox(key="term")
+    assert term.value == "xi"
+    assert {"momentum", "squared gradient", "friction"} <= set(term.options)
+    checked(term.set_value("v_").run())
+
+
 def test_the_card_of_f1_says_that_half_the_rate_does_the_same(app: AppTest) -> None:
     query = {"p": "diffgrad_f1", "m": "diffgrad", "m2": "adam", "m3": "adam_half"}
     query |= {f"{slot}__{name}": value for slot in ("m", "m2", "m3")

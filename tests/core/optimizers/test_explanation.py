@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.iterate import Array
-from core.optimizers.explanation import Explanation, Line, explain, latex
+from core.optimizers.explanation import Explanation, Line, explain, latex, term_histories
 from core.recipe import make
 from core.run import Run
 from core.trace import TraceView
@@ -178,3 +178,19 @@ def test_numbers_in_latex_keep_the_digits_asked_for() -> None:
     line = Line("x_", "<x> - <lr>", {"x": 2.0, "lr": 0.5}, 1.5)
     assert line.symbolic() == r"x_{k+1} = x_k - \eta"
     assert line.numeric() == "x_{k+1} = 2 - 0.5 = 1.5"
+
+
+def test_a_term_over_the_run_is_that_of_each_step() -> None:
+    method, view = ran("rosenbrock", "diffgrad", steps=30)
+    found = term_histories(method, view)
+    assert found["xi"].words == "friction"
+    assert "x_" not in found
+    for k in (0, 7, 29):
+        line = next(line for line in explain(method, view, k).lines if line.name == "xi")
+        assert found["xi"].values[k] == np.mean(np.abs(line.value))
+    assert np.isnan(found["xi"].values[30])
+    assert np.isfinite(term_histories(method, view, steps=5)["xi"].values).sum() == 5
+
+
+def test_a_method_without_formulas_has_no_terms() -> None:
+    assert term_histories(object(), ran("rosenbrock", "lbfgs", steps=3)[1]) == {}
