@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from core.poisson.monitor import norm
 from core.poisson.multigrid import build
 from core.poisson.preconditioners import incomplete_cholesky
 from core.poisson.problem import Box, Disc, GridParameters
+from core.poisson.reference_counts import is_as_expected, rows, steps_here
 from core.poisson.sparse_matrix import csr
 from core.poisson.system import GridSystem
 
@@ -69,6 +71,7 @@ def bench(
     mic_sizes: tuple[tuple[int, int], ...] = MIC_SIZES,
     stencil_sizes: tuple[tuple[int, int], ...] = learned.STENCIL_SIZES,
     direction_sizes: tuple[tuple[int, int], ...] = learned.DIRECTION_SIZES,
+    counted: int | None = None,
 ) -> None:
     """Print ratios against peers.
 
@@ -81,6 +84,7 @@ def bench(
     folder : also write the lines to ``poisson.md`` there.
     quick : one repeat.
     say : takes what is being measured.
+    counted : how many of the reference counts are repeated; None = all.
     train : train the networks afresh instead of taking the weights that come with the app; some minutes.
     """
     lines: list[str] = []
@@ -107,6 +111,8 @@ def bench(
         _table(tell, "Plain CG, matrix-free, beside SciPy CG on CSR", cg_sizes, _plain, repeats, clock)
         say("MIC(0)")
         _table(tell, "MIC(0)-CG beside SciPy CG, disc", mic_sizes, _mic, repeats, clock)
+        say("reference counts")
+        _count_table(tell, counted)
         _learned_tables(tell, say, stencil_sizes, direction_sizes, repeats, clock, train)
     if folder is not None:
         (folder / "poisson.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -220,6 +226,19 @@ def _mic(system: GridSystem, name: str) -> dict[str, Contender]:
         "mic_pcg": _ours(system, lambda: incomplete_cholesky(system, 0.97, 0.25)),
         "scipy cg": _scipy_cg(*csr(system)),
     }
+
+
+def _count_table(tell: Callable[[str], None], counted: int | None) -> None:
+    """Print the steps of the reference problems beside those that an independent implementation needed."""
+    tell("\nSteps to the tolerance, here and by an independent implementation on other seeds:\n")
+    tell("| method | settings | problem | steps | reference | within a tenth or a step |")
+    tell("|---|---|---|---|---|---|")
+    for method, settings, problem, expected in islice(rows(), counted):
+        steps, (key, n, dim) = steps_here(method, settings, problem), problem
+        said = ", ".join(f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}"
+                         for name, value in settings.items())  # fmt: skip
+        verdict = "yes" if is_as_expected(steps, expected) else "no"
+        tell(f"| {method} | {said} | {key} {n}^{dim} | {steps} | {expected} | {verdict} |")
 
 
 def _learned_tables(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def test_the_tables_come_out(tmp_path: Path) -> None:
     small = ((16, 2), (8, 3))
     bench.bench(
         lines.append, repeats=1, folder=tmp_path, multigrid_sizes=small, cg_sizes=small[:1],
-        mic_sizes=small[:1], stencil_sizes=small, direction_sizes=small[:1],
+        mic_sizes=small[:1], stencil_sizes=small, direction_sizes=small[:1], counted=1,
     )  # fmt: skip
     assert (tmp_path / "poisson.md").read_text() == "\n".join(lines) + "\n"
     text = "\n".join(lines)
@@ -45,6 +46,7 @@ def test_the_tables_come_out(tmp_path: Path) -> None:
     assert "| ball, open top 8^3 | scipy cg |" in text
     assert text.count("| scipy dst |") == 2
     assert "| mic_pcg |" in text
+    assert re.search(r"\| cg \|  \| box 64\^2 \| 1\d\d \| 168 \| yes \|", text)
     assert "| unseen disc, layer of air 16^2 | npsdo |" in text
     assert "| unseen ball, layer of air 8^3 | npsdo |" in text
     assert "| unseen disc, open all round 16^2 | dcdm |" in text
