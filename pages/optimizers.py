@@ -9,6 +9,7 @@ import streamlit as st
 from core.run import RunView
 from pages.ui import explain
 from pages.ui.frame import heading, open_tab
+from pages.ui.inside_tab import inside_tab
 from pages.ui.live import engine_controls, live_panel
 from pages.ui.look import draw_claim
 from pages.ui.optimizer_controls import (
@@ -26,10 +27,10 @@ from pages.ui.optimizer_controls import (
 )
 from pages.ui.optimizer_maps import phase_tab, starts_tab, tuning_tab
 from pages.ui.optimizer_tabs import data_tab, explain_tab, race_tab
-from pages.ui.optimizer_views import Selection, Shown, draw_live, selection_controls
+from pages.ui.optimizer_views import GROUP, Selection, Shown, draw_live, selection_controls
 from pages.ui.session import follow_controls, lab_state, pending_run, promote
 
-TABS = ("Race", "Explain", "Tuning", "Start map", "Phase diagram", "How it works", "Data")
+TABS = ("Race", "Explain", "Inside", "Tuning", "Start map", "Phase diagram", "How it works", "Data")
 #: Seconds that the page waits for a race before it goes on without it: most are over by then.
 AT_ONCE, AT_LEISURE = 0.15, 1.0
 state = lab_state(LAB)
@@ -82,6 +83,9 @@ def draw(view: RunView, problem: Any) -> None:
     if opened == "Explain":
         with following:
             explain_tab(newest, selection, k)
+    elif opened == "Inside":
+        with following:
+            inside_tab(newest, k, GROUP)
 
 
 with bar:

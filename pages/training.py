@@ -12,6 +12,7 @@ from pages.ui import explain
 from pages.ui.around_tab import around_tab
 from pages.ui.curvature_tab import curvature_tab
 from pages.ui.frame import heading, open_tab
+from pages.ui.inside_tab import inside_tab
 from pages.ui.live import engine_controls, live_panel
 from pages.ui.look import draw_claim
 from pages.ui.optimizer_controls import LAB, OUT_OF_DATE, first_query, ignored_in_link, last_query
@@ -28,11 +29,11 @@ from pages.ui.training_controls import (
     training_controls,
 )
 from pages.ui.training_tabs import ends_tab, numbers_tab
-from pages.ui.training_views import Trainings, draw_training
+from pages.ui.training_views import GROUP, Trainings, draw_training
 from pages.ui.updates_tab import updates_tab
 
 PAGE = "training"
-TABS = ("Race", "Over seeds", "Updates", "Loss around it", "Curvature", "How it works", "Data")
+TABS = ("Race", "Over seeds", "Inside", "Updates", "Loss around it", "Curvature", "How it works", "Data")
 #: Bytes of the saved parameters of a method, and seconds that the page waits for the first of a run.
 SNAPSHOT_BYTES, AT_ONCE = 2**25, 0.1
 state = lab_state(PAGE)
@@ -81,6 +82,9 @@ def draw(view: RunView, problem: Any) -> None:
     if opened == "Updates":
         with following:
             updates_tab(newest, k)
+    elif opened == "Inside":
+        with following:
+            inside_tab(newest, k, GROUP)
 
 
 with bar:

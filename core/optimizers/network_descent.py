@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.iterate import Iterate, Status, Work
+from core.iterate import Iterate, Lazy, Status, Work
 from core.optimizers.descent import Stepper
 from core.optimizers.steps import GROWTH, FirstOrder
 from core.optimizers.training import Training
@@ -32,9 +32,11 @@ class Gradients(Protocol):
     extra : what the method records of its last gradient, by scalar.
     passes : gradients of a network on a batch so far.
     samples : samples in them.
+    arrays : what a kept iterate holds of the last gradient beside the parameters, by name.
     """
 
     extra: dict[str, float]
+    arrays: dict[str, Lazy]
     passes: int
     samples: int
 
@@ -49,6 +51,7 @@ class BatchGradients:
     def __init__(self, training: Training, first: FirstLayer | None = None) -> None:
         self.training, self._first = training, first
         self.extra: dict[str, float] = {}
+        self.arrays: dict[str, Lazy] = {}
         self.passes = self.samples = 0
 
     def __call__(self, stepper: Stepper, rows: Rows) -> float:
@@ -69,12 +72,15 @@ def train(method: Any, training: Training, gradients: Gradients | None = None) -
 
     Parameters
     ----------
-    method : a `core.optimizers.descent.GradientMethod` with the parameters of `FirstOrder`.
+    method : a `core.optimizers.descent.GradientMethod` with the parameters of `FirstOrder`. It may have
+        ``keeps(stepper, training)``, which returns arrays for the iterate before a step: callables, of which
+        only those of a kept iterate are called, and small ones, since all snapshots share a budget.
     gradients : where they come from; from back-propagation by default.
 
     Yields
     ------
     x : (n,) float32 parameters before step k; ``loss`` and ``grad_norm`` are those of the batch of step k.
+    Arrays : what the method and the gradients keep.
     """
     assert isinstance(method, FirstOrder)
     return _train(method, training, gradients or BatchGradients(training))
@@ -86,6 +92,7 @@ def _train(method: Any, training: Training, gradients: Gradients) -> Iterator[It
     rates = [float(group["lr"]) for group in groups]
     end = End(method, training)
     needs_closure = getattr(method, "needs_closure", False)
+    keeps: Callable[[Stepper, Training], dict[str, Lazy]] = getattr(method, "keeps", lambda *_: {})
     batches = training.batches()
     step_norm, before = math.nan, stepper.x.copy()
     for k in range(method.steps + 1):
@@ -99,7 +106,8 @@ def _train(method: Any, training: Training, gradients: Gradients) -> Iterator[It
             "lr": rates[0] * factor, **gradients.extra,
             **training.measured_at(k, status.terminal, stepper.x),
         }  # fmt: skip
-        yield Iterate(k, stepper.x.copy, scalars, {}, _work(gradients, training), status, note)
+        arrays = keeps(stepper, training) | gradients.arrays
+        yield Iterate(k, stepper.x.copy, scalars, arrays, _work(gradients, training), status, note)
         if status.terminal:
             return
         for group, rate in zip(groups, rates, strict=True):

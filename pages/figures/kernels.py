@@ -10,9 +10,6 @@ from core.iterate import Array
 from pages.figures import style
 from pages.figures.style import FigureDict
 
-#: Colours of a kernel's entries, from negative over zero to positive.
-SIGNED = [[0.0, "#2F7FBF"], [0.5, "role:panel"], [1.0, "#D0701A"]]
-
 
 def stencil(kernel: Array) -> FigureDict:
     """Colour the entries of a kernel by where the neighbour lies, with the numbers in the cells.
@@ -37,7 +34,7 @@ def stencil(kernel: Array) -> FigureDict:
     heat: dict[str, Any] = {
         "type": "heatmap", "z": shown, "text": text.tolist(), "texttemplate": "%{text}",
         "customdata": hover.tolist(),
-        "zmin": -size, "zmax": size, "colorscale": SIGNED, "showscale": False, "xgap": 2, "ygap": 2,
+        "zmin": -size, "zmax": size, "colorscale": style.SIGNED, "showscale": False, "xgap": 2, "ygap": 2,
         "hoverongaps": False, "hovertemplate": "neighbour at %{customdata}: %{z:.4g}<extra></extra>",
         "textfont": {"size": 12 if width == 3 else 10, "color": "role:text"},
     }  # fmt: skip

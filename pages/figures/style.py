@@ -20,6 +20,8 @@ COLOURS = 8
 SEQUENTIAL = (
     "#392B7F", "#324B95", "#246AA4", "#0588A8", "#2AA3A6", "#47BEA2", "#7AD494", "#B5E480", "#F2EF6F",
 )  # fmt: skip
+#: Colours of entries from negative over zero to positive.
+SIGNED = [[0.0, "#2F7FBF"], [0.5, "role:panel"], [1.0, "#D0701A"]]
 
 
 def method_line(index: int) -> dict[str, Any]:

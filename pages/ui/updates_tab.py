@@ -1,16 +1,13 @@
-"""The tab Updates: each method's step as a matrix, and the numbers that only some methods record."""
+"""The tab Updates: each method's step as a matrix."""
 
 from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.optimizers.steps import SCALARS
 from core.optimizers.update_matrices import Update, Weight, spread_over, update, weights
-from core.registry import Scale
 from core.run import MemberView
 from pages.figures import optimizers as figures
 from pages.figures import updates as charts
@@ -62,7 +59,6 @@ def updates_tab(shown: Trainings, k: int | None) -> None:
     there = [(n, u) for n, u in zip(names, found, strict=True) if u is not None and u.values[0] > 0]
     if len(there) > 1 and min(weight.rows, weight.columns) > 1:
         finding([_words(there, weight)])
-    _own_numbers(shown)
 
 
 def _fullest(known: list[Weight]) -> int:
@@ -109,31 +105,3 @@ def _words(there: list[tuple[str, Update]], weight: Weight) -> str:
         f"{min(weight.rows, weight.columns)} with {fullest[0]} and {thinnest[1].effective_rank:.3g} with "
         f"{thinnest[0]}: the more, the more evenly a step moves all directions of the matrix."
     )
-
-
-def _own_numbers(shown: Trainings) -> None:
-    """Draw what single methods record beside what all do."""
-    common = {*SCALARS, *shown.members[0].recipe.problem_spec.scalars}
-    own = {
-        name: scalar
-        for member in shown.members
-        for name, scalar in member.recipe.method_spec.scalars.items()
-        if name not in common and np.isfinite(member.view.scalars[name]).any()
-    }
-    if own:
-        st.subheader("What single methods record")
-    for name, scalar in own.items():
-        with_it = [m for m in shown.members if name in m.view.scalars]
-        columns = [m.view.scalars[name] for m in with_it]
-        components.live_figure(
-            f"updates.own.{name}",
-            figures.race(
-                with_it, columns, "steps", figures.FINAL_POINTS, log=scalar.scale is Scale.LOG, sparse=True
-            ),
-            group=GROUP, run=f"{shown.run}.{name}", height=200, title=_title(scalar.label),
-        )  # fmt: skip
-
-
-def _title(label: str) -> str:
-    """Return a label with a capital, where it begins with a word and not with a symbol."""
-    return label.capitalize() if label[0].isascii() else label

@@ -1,0 +1,127 @@
+"""What a method shows of itself beside its path and its loss: the views that belong to one method alone.
+
+A method of this lab may have ``panels(problem, view, k)`` that yields `Course`, `Points` and `Matrices`; the
+page draws each kind in one way and knows no method. Panels of one key go into one chart, so methods that
+yield the same key are seen against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from core.iterate import Array
+from core.trace import Snapshot, TraceView
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """A number at every iterate of a run.
+
+    Attributes
+    ----------
+    key : panels of one key share a chart.
+    title : what the number is, with its unit.
+    values : (len(view),) in the order of the iterates; NaN where it is not known.
+    log : whether its axis is logarithmic.
+    level : a number to compare with, drawn as a line; None = there is none.
+    name : which one it is, where a method has several of one key.
+    words : one sentence on how to read it.
+    """
+
+    key: str
+    title: str
+    values: Array
+    log: bool = False
+    level: float | None = None
+    name: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Points of a plane that is not the landscape's, at the iterate of the cursor: a scatter or a curve.
+
+    Attributes
+    ----------
+    x, y : (n,) coordinates.
+    x_title, y_title : what they are, with units.
+    joined : draw a line through the points.
+    log_x, log_y : whether the axes are logarithmic.
+    level : a value of y to compare with, drawn as a line; None = there is none.
+    key, title, name, words : see `Course`.
+    """
+
+    key: str
+    title: str
+    x: Array
+    y: Array
+    x_title: str
+    y_title: str
+    joined: bool = False
+    log_x: bool = False
+    log_y: bool = False
+    level: float | None = None
+    name: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrices:
+    """Matrices at the iterate of the cursor, side by side, each with colours of its own.
+
+    Attributes
+    ----------
+    matrices : (rows, columns) each, by what it is.
+    signed : colours lie around zero; otherwise they go from the smallest to the largest entry.
+    key, title, words : see `Course`; matrices of several methods stand below each other.
+    """
+
+    key: str
+    title: str
+    matrices: Mapping[str, Array]
+    signed: bool = True
+    words: str = ""
+
+
+Panel = Course | Points | Matrices
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A method with views of its own."""
+
+    def panels(self, problem: Any, view: TraceView, k: int) -> Iterable[Panel]:
+        """Yield what the method shows of its run on `problem` with the cursor at iterate k."""
+        ...
+
+
+def panels_of(method: Any, problem: Any, view: TraceView, k: int) -> list[Panel]:
+    """Return the panels of a method's run; none if the method has no views of its own.
+
+    Parameters
+    ----------
+    problem : what the run was on.
+    view : the trace, with an iterate at least.
+    k : where the cursor rests.
+    """
+    return list(method.panels(problem, view, k)) if isinstance(method, Shows) else []
+
+
+def along_kept(view: TraceView, read: Callable[[Snapshot], float | None]) -> Array:
+    """Return (len(view),) numbers read from the kept iterates; NaN elsewhere.
+
+    Parameters
+    ----------
+    read : takes a snapshot (name → array) and returns a number, or None where it holds none.
+    """
+    values = np.full(len(view), np.nan)
+    kept = view.kept
+    for place, k in zip(np.searchsorted(view.k, kept), kept, strict=True):
+        number = read(view.snapshots[int(k)])
+        if number is not None:
+            values[place] = number
+    return values

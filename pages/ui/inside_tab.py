@@ -1,0 +1,97 @@
+"""The tab Inside: what each method shows of itself beyond its loss."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.optimizers.panels import Course, Matrices, Panel, Points, panels_of
+from core.optimizers.steps import SCALARS
+from core.registry import Scale
+from core.run import MemberView
+from pages.figures import panels as charts
+from pages.ui import components
+from pages.ui.look import Look
+
+#: Heights [px] of a chart over the steps, of a scatter, and of a row of matrices.
+COURSE_HEIGHT, POINTS_HEIGHT, MATRICES_HEIGHT = 220, 320, 260
+
+
+def inside_tab(shown: Look[Any], k: int | None, group: str) -> None:
+    """Draw the panels of all methods of a race at the cursor.
+
+    Parameters
+    ----------
+    k : where the cursor rests; None while the run moves.
+    group : whose cursor the charts follow.
+    """
+    if k is None:
+        st.caption("What goes on inside the methods stands here when the race is over.")
+        return
+    members = shown.members
+    found = [
+        shown.kept(("panels", number, k), partial(_panels, shown.problem, member, k))
+        for number, member in enumerate(members)
+    ]
+    charted = charts.by_key(members, found)
+    if not charted:
+        st.caption("None of these methods has more to show than its path, its loss and its formulas.")
+        return
+    left, right = st.columns(2)
+    narrow = 0
+    for key, panels in charted.items():
+        if isinstance(panels[0].panel, Matrices):
+            _draw_matrices(shown, key, panels, group)
+            continue
+        with (left, right)[narrow % 2]:
+            _draw_chart(shown, key, panels, group, k)
+        narrow += 1
+
+
+def _panels(problem: Any, member: MemberView, k: int) -> list[Panel]:
+    """Return a method's panels, and a course of every number that it alone records."""
+    common = {*SCALARS, *member.recipe.problem_spec.scalars}
+    own: list[Panel] = [
+        Course(name, _title(scalar.label), member.view.scalars[name], log=scalar.scale is Scale.LOG)
+        for name, scalar in member.recipe.method_spec.scalars.items()
+        if name not in common and np.isfinite(member.view.scalars[name]).any()
+    ]
+    return [*panels_of(member.recipe.build_method(), problem, member.view, k), *own]
+
+
+def _title(label: str) -> str:
+    """Return a label with a capital, where it begins with a word and not with a symbol."""
+    return label.capitalize() if label[0].isascii() else label
+
+
+def _draw_chart(shown: Look[Any], key: str, panels: list[charts.Shown], group: str, k: int) -> None:
+    panel = panels[0].panel
+    if isinstance(panel, Course):
+        figure, height, run = charts.courses(panels), COURSE_HEIGHT, shown.run
+    else:
+        figure, height, run = charts.points(panels), POINTS_HEIGHT, f"{shown.run}.{k}"
+    components.live_figure(
+        f"{group}.inside.{key}", figure, group=group, run=f"{run}.{key}", height=height, title=panel.title,
+        cursor=not isinstance(panel, Points),
+    )  # fmt: skip
+    _say(panels)
+
+
+def _draw_matrices(shown: Look[Any], key: str, panels: list[charts.Shown], group: str) -> None:
+    for one in panels:
+        if isinstance(one.panel, Matrices):
+            components.live_figure(
+                f"{group}.inside.{key}.{one.name}.{one.number}", charts.matrices(one.panel), group=group,
+                run=f"{shown.run}.{key}.{one.name}", height=MATRICES_HEIGHT, cursor=False,
+                title=f"{one.name}: {one.panel.title}",
+            )  # fmt: skip
+    _say(panels)
+
+
+def _say(panels: list[charts.Shown]) -> None:
+    """Draw the sentences that belong to a chart, each once."""
+    for words in dict.fromkeys(one.panel.words for one in panels if one.panel.words):
+        st.caption(words)

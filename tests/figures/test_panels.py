@@ -1,0 +1,82 @@
+"""Charts of methods' own views, against the panels that they show."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.optimizers.panels import Course, Matrices, Points, along_kept, panels_of
+from core.recipe import make
+from core.run import MemberView, Run
+from pages.figures import panels
+
+
+def _race(*methods: str) -> list[MemberView]:
+    run = Run([make("optimizers", "booth", m, {}, {"steps": 30}) for m in methods]).inline()
+    return list(run.view().members)
+
+
+def test_panels_of_one_key_share_a_chart_and_keep_their_method_s_colour() -> None:
+    members = _race("adam", "sgd")
+    own = [
+        [Course("size", "Size", np.arange(len(m.view), dtype=float) + 1, level=2.0, name=name)]
+        for m, name in zip(members, ("", "largest"), strict=True)
+    ]
+    charted = panels.by_key(members, own)
+    assert list(charted) == ["size"]
+    lines = panels.courses(charted["size"])["data"]
+    assert [line["name"] for line in lines] == ["Adam", "SGD: largest", ""]
+    assert lines[0]["meta"] != lines[1]["meta"]
+    np.testing.assert_array_equal(lines[0]["y"], own[0][0].values)
+    # the level spans the run
+    assert list(lines[2]["x"]) == [0.0, float(members[0].view.k[-1])]
+    assert list(lines[2]["y"]) == [2.0, 2.0]
+
+
+def test_two_panels_of_one_method_differ_in_their_dashes() -> None:
+    members = _race("adam")
+    x = np.linspace(0, 1, 5)
+    own = [Points("p", "P", x, x * f, "x", "y", joined=True, name=str(f)) for f in (1, 2)]
+    lines = panels.points(panels.by_key(members, [own])["p"])["data"]
+    assert lines[0]["line"]["dash"] != lines[1]["line"]["dash"]
+    assert lines[0]["meta"] == lines[1]["meta"]
+
+
+def test_on_a_logarithmic_axis_what_is_not_positive_is_left_out() -> None:
+    members = _race("adam")
+    values = np.ones(len(members[0].view))
+    values[3] = 0.0
+    (line,) = panels.courses(panels.by_key(members, [[Course("c", "C", values, log=True)]])["c"])["data"]
+    assert 3 not in line["x"]
+    assert len(line["x"]) == len(values) - 1
+
+
+def test_matrices_stand_side_by_side_in_colours_around_zero() -> None:
+    figure = panels.matrices(Matrices("m", "M", {"M": np.array([[1.0, -3.0]]), "√v": np.eye(2)}))
+    first, second = figure["data"]
+    assert (first["zmin"], first["zmax"]) == (-3.0, 3.0)
+    assert figure["layout"]["xaxis"]["domain"][1] < figure["layout"]["xaxis2"]["domain"][0]
+    assert [note["text"] for note in figure["layout"]["annotations"]] == ["M", "√v"]
+    assert second["yaxis"] == "y2"
+
+
+def test_a_large_matrix_is_thinned_and_keeps_its_row_numbers() -> None:
+    values = np.arange(300.0 * 200).reshape(300, 200)
+    (heat,) = panels.matrices(Matrices("m", "M", {"M": values}))["data"]
+    assert len(heat["y"]) <= panels.SIDE
+    row, column = 7, 5
+    assert heat["z"][row, column] == values[int(heat["y"][row]), int(heat["x"][column])]
+
+
+def test_a_number_of_kept_iterates_stands_at_their_places() -> None:
+    view = _race("adam")[0].view
+    course = along_kept(view, lambda snapshot: float(snapshot["x"][0]))
+    for k in view.kept:
+        assert course[np.searchsorted(view.k, k)] == view.snapshots[int(k)]["x"][0]
+    assert np.isnan(along_kept(view, lambda _: None)).all()
+
+
+def test_a_method_without_views_of_its_own_has_no_panels() -> None:
+    class Plain:
+        """A method."""
+
+    assert panels_of(Plain(), None, _race("adam")[0].view, 0) == []
