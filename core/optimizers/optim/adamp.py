@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from core.optimizers.optim.checks import check_betas, check_non_negative, check_share
-from core.optimizers.optim.projection import project_
+from core.optimizers.optim.projection import project_, step_together_
 from core.optimizers.optim.tensorwise import TensorwiseOptimizer, blocks
 
 
@@ -41,6 +41,8 @@ class AdamP(TensorwiseOptimizer):
     Bit-equal to the official package `adamp` 0.3.0. Tensors with fewer than two axes are never projected.
     """
 
+    _buffers = ("exp_avg", "exp_avg_sq")
+
     def __init__(
         self,
         params: ParamsT,
@@ -63,11 +65,6 @@ class AdamP(TensorwiseOptimizer):
 
     def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
         state, (beta1, beta2), lr = self.state[p], group["betas"], group["lr"]
-        if not state:
-            state["step"] = 0
-            for name in ("exp_avg", "exp_avg_sq"):
-                state[name] = torch.zeros_like(p)
-        state["step"] += 1
         correction = math.sqrt(1 - beta2 ** state["step"])
         step_size = lr / (1 - beta1 ** state["step"])
         decay = group["weight_decay"]
@@ -91,3 +88,18 @@ class AdamP(TensorwiseOptimizer):
             if decay > 0:
                 p.mul_(1 - lr * decay * ratio)
             p.add_(update, alpha=-step_size)
+
+    def _step_together(self, params: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+        states, (beta1, beta2) = [self.state[p] for p in params], group["betas"]
+        m, v = ([s[name] for s in states] for name in self._buffers)
+        step = states[0]["step"]
+        torch._foreach_lerp_(m, gradients, 1 - beta1)
+        torch._foreach_mul_(v, beta2)
+        torch._foreach_addcmul_(v, gradients, gradients, value=1 - beta2)
+        denominators = torch._foreach_sqrt(v)
+        torch._foreach_div_(denominators, math.sqrt(1 - beta2**step))
+        torch._foreach_add_(denominators, group["eps"])
+        updates = list(torch._foreach_lerp(m, gradients, 1 - beta1) if group["nesterov"] else m)
+        updates = list(torch._foreach_div(updates, denominators))
+        step_size, decay = group["lr"] / (1 - beta1**step), group["lr"] * group["weight_decay"]
+        step_together_(params, gradients, updates, step_size, decay, group)

@@ -78,13 +78,15 @@ class Conda(TensorwiseOptimizer):
                 raise ValueError(f"proj_type must be 'std', not {param_group['proj_type']!r}")
         super().add_param_group(param_group)
 
-    def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
+    def _begin(self, p: Tensor) -> None:
         if not (state := self.state[p]):
             state["step"] = 0
             # a projected matrix has a square basis, so its second moment keeps the shape; contiguous, to be
             # read as a matrix however the parameter is laid out
             for name in ("exp_avg", "exp_avg_sq"):
                 state[name] = torch.zeros_like(p, memory_format=torch.contiguous_format)
+
+    def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
         if "update_proj_gap" in group and p.ndim > 1:
             self._step_matrix(p, g, group)
         else:

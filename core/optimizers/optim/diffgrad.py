@@ -42,6 +42,8 @@ class DiffGrad(TensorwiseOptimizer):
     ξ is written out because `torch.sigmoid` differs in the last bit; its exponent is never positive.
     """
 
+    _buffers = ("exp_avg", "exp_avg_sq", "previous_grad")
+
     def __init__(
         self,
         params: ParamsT,
@@ -53,21 +55,6 @@ class DiffGrad(TensorwiseOptimizer):
         check_non_negative(lr=lr, eps=eps, weight_decay=weight_decay)
         check_betas(betas)
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
-
-    def _step_group(self, params: list[Tensor], group: dict[str, Any]) -> None:
-        for p in params:
-            if not (state := self.state[p]):
-                state["step"] = 0
-                for name in ("exp_avg", "exp_avg_sq", "previous_grad"):
-                    state[name] = torch.zeros_like(p, memory_format=torch.preserve_format)
-            state["step"] += 1
-        if self._goes_together(params):
-            self._step_foreach(params, group)
-        else:
-            super()._step_group(params, group)
-
-    def _goes_together(self, params: list[Tensor]) -> bool:
-        return bool(params) and params[0].device.type != "cpu"
 
     def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
         state, (beta1, beta2) = self.state[p], group["betas"]
@@ -84,30 +71,22 @@ class DiffGrad(TensorwiseOptimizer):
             denominator = torch.sqrt(v, out=self._scratch.like(g, 1)).add_(group["eps"])
             theta.addcdiv_(xi.mul_(m), denominator, value=-step_size)
 
-    def _step_foreach(self, params: list[Tensor], group: dict[str, Any]) -> None:
-        """Do the same for all tensors of a group at once; the fast way on a device with many cores."""
-        beta1, beta2 = group["betas"]
-        states = [self.state[p] for p in params]
-        m, v, previous = ([s[name] for s in states] for name in ("exp_avg", "exp_avg_sq", "previous_grad"))
-        gradients = [p.grad for p in params if p.grad is not None]
+    def _step_together(self, params: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+        states, (beta1, beta2) = [self.state[p] for p in params], group["betas"]
+        m, v, previous = ([s[name] for s in states] for name in self._buffers)
         if group["weight_decay"] != 0.0:
             gradients = list(torch._foreach_add(gradients, params, alpha=group["weight_decay"]))
-        torch._foreach_mul_(m, beta1)
-        torch._foreach_add_(m, gradients, alpha=1 - beta1)
+        torch._foreach_lerp_(m, gradients, 1 - beta1)
         torch._foreach_mul_(v, beta2)
         torch._foreach_addcmul_(v, gradients, gradients, value=1 - beta2)
         xi = torch._foreach_sub(previous, gradients)
         torch._foreach_abs_(xi)
-        torch._foreach_neg_(xi)
-        torch._foreach_exp_(xi)
-        torch._foreach_add_(xi, 1.0)
-        torch._foreach_reciprocal_(xi)
-        torch._foreach_mul_(xi, m)
+        torch._foreach_sigmoid_(xi)
         torch._foreach_copy_(previous, gradients)
+        torch._foreach_mul_(xi, m)
         denominators = torch._foreach_sqrt(v)
         torch._foreach_add_(denominators, group["eps"])
-        step_sizes = [-_step_size(group, s["step"]) for s in states]
-        torch._foreach_addcdiv_(params, xi, denominators, step_sizes)
+        torch._foreach_addcdiv_(params, xi, denominators, value=-_step_size(group, states[0]["step"]))
 
 
 def _step_size(group: dict[str, Any], step: int) -> float:

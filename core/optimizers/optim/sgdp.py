@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from core.optimizers.optim.checks import check_non_negative, check_share
-from core.optimizers.optim.projection import project_
+from core.optimizers.optim.projection import project_, step_together_
 from core.optimizers.optim.tensorwise import TensorwiseOptimizer, blocks
 
 
@@ -44,6 +44,8 @@ class SGDP(TensorwiseOptimizer):
     starts at 0, in `torch.optim.SGD` at the first gradient: with dampening they differ.
     """
 
+    _buffers = ("momentum",)
+
     def __init__(
         self,
         params: ParamsT,
@@ -74,10 +76,7 @@ class SGDP(TensorwiseOptimizer):
     def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
         momentum, lr, decay = group["momentum"], group["lr"], group["weight_decay"]
         is_matrix = p.ndim > 1
-        state = self.state[p]
-        if not state:
-            state["momentum"] = torch.zeros_like(p)
-        buffer = state["momentum"]
+        buffer = self.state[p]["momentum"]
         # without Nesterov the update is the buffer itself, unless a copy is to be projected
         needs_own = group["nesterov"] or (is_matrix and not group["project_buffer"])
         update = self._scratch.like(p, 0) if needs_own else buffer
@@ -96,3 +95,15 @@ class SGDP(TensorwiseOptimizer):
             if decay > 0:
                 p.mul_(1 - lr * decay * ratio / (1 - momentum))
             p.add_(update, alpha=-lr)
+
+    def _step_together(self, params: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+        momentum, lr = group["momentum"], group["lr"]
+        updates = buffers = [self.state[p]["momentum"] for p in params]
+        torch._foreach_mul_(buffers, momentum)
+        torch._foreach_add_(buffers, gradients, alpha=1 - group["dampening"])
+        if group["nesterov"]:
+            updates = list(torch._foreach_mul(buffers, momentum))
+            torch._foreach_add_(updates, gradients)
+        keep = not group["nesterov"] and group["project_buffer"]
+        decay = lr * group["weight_decay"] / (1 - momentum)
+        step_together_(params, gradients, updates, lr, decay, group, keep=keep)

@@ -1,7 +1,8 @@
-"""The step that our optimizers share: tensor by tensor, in blocks that stay in the cache."""
+"""The step that our optimizers share: tensor by tensor on a CPU, all tensors at once on a GPU."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,8 +19,12 @@ class TensorwiseOptimizer(Optimizer):
     """An optimizer that treats each tensor apart; a subclass says how in `_step_tensor`.
 
     On the CPU a plain loop over tensors with scratch buffers is faster than torch's ``foreach`` kernels,
-    whose temporaries are as large as the model.
+    whose temporaries are as large as the model. On a GPU launching a kernel per tensor takes longer than
+    what it computes: there `_step_together` does all tensors that are alike in as many launches as one takes.
     """
+
+    #: Names of the buffers in the state of a tensor; zeros at first.
+    _buffers: tuple[str, ...] = ()
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
@@ -58,13 +63,37 @@ class TensorwiseOptimizer(Optimizer):
         return p.numel() > 0
 
     def _step_group(self, params: list[Tensor], group: dict[str, Any]) -> None:
+        together: defaultdict[tuple[Any, ...], list[Tensor]] = defaultdict(list)
         for p in params:
             assert p.grad is not None
-            self._step_tensor(p, p.grad, group)
+            self._begin(p)
+            if self._goes_together(p):
+                together[p.device, p.dtype, self.state[p]["step"]].append(p)
+            else:
+                self._step_tensor(p, p.grad, group)
+        for alike in together.values():
+            self._step_together(alike, [p.grad for p in alike if p.grad is not None], group)
+
+    def _begin(self, p: Tensor) -> None:
+        """Count the step of a tensor; its state is made at the first one."""
+        state = self.state[p]
+        if not state:
+            for name in self._buffers:
+                state[name] = torch.zeros_like(p, memory_format=torch.preserve_format)
+        # other packages do not count where they need not, and a state may be theirs
+        state["step"] = state.get("step", 0) + 1
+
+    def _goes_together(self, p: Tensor) -> bool:
+        return p.device.type == "cuda"
 
     def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
         """Update the tensor `p` of a group by its gradient `g`, which must stay as it is."""
         raise NotImplementedError
+
+    def _step_together(self, params: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+        """Update tensors that share device, dtype and number of steps; gradients must stay as they are."""
+        for p, g in zip(params, gradients, strict=True):
+            self._step_tensor(p, g, group)
 
 
 def blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:

@@ -14,7 +14,9 @@ from torch import Tensor
 from core.optimizers.optim.adamp import AdamP
 from core.optimizers.optim.conda import Conda
 from core.optimizers.optim.diffgrad import DiffGrad
+from core.optimizers.optim.projection import project_, step_together_
 from core.optimizers.optim.sgdp import SGDP
+from core.optimizers.optim.tensorwise import TensorwiseOptimizer
 from tests.oracles_networks import Training, difference, peer
 
 
@@ -141,19 +143,33 @@ def test_it_survives_a_copy_and_a_pickle(make: Callable[..., Any]) -> None:
     assert torch.equal(training.step(5).weights(), expected)
 
 
-class AtOnce(DiffGrad):
-    """diffGrad over all tensors of a group at once, as on a device with many cores."""
+class _AtOnce(TensorwiseOptimizer):
+    """All tensors of a group at once, as on a device with many cores."""
 
-    def _goes_together(self, params: list[Tensor]) -> bool:
+    def _goes_together(self, p: Tensor) -> bool:
         return True
 
     def _step_tensor(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
         raise AssertionError("went tensor by tensor")
 
 
-@pytest.mark.parametrize(
-    "make", [*OURS.values(), lambda p, **s: AtOnce(p, 1e-2, **s)], ids=[*OURS, "at_once"]
-)
+class DiffGradAtOnce(_AtOnce, DiffGrad): ...
+
+
+class SGDPAtOnce(_AtOnce, SGDP): ...
+
+
+class AdamPAtOnce(_AtOnce, AdamP): ...
+
+
+AT_ONCE: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "diffgrad_at_once": lambda p, **s: DiffGradAtOnce(p, 1e-2, **s),
+    "sgdp_at_once": lambda p, **s: SGDPAtOnce(p, 1e-2, momentum=0.9, **s),
+    "adamp_at_once": lambda p, **s: AdamPAtOnce(p, 1e-2, **s),
+}
+
+
+@pytest.mark.parametrize("make", [*OURS.values(), *AT_ONCE.values()], ids=[*OURS, *AT_ONCE])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_gradients_are_never_modified(make: Callable[..., Any], weight_decay: float) -> None:
     training = Training(lambda p: make(p, weight_decay=weight_decay)).step(2)
@@ -291,6 +307,66 @@ def test_large_tensors_are_done_in_blocks_to_the_same_bits() -> None:
         assert torch.allclose(ends[0], ends[1], rtol=0.0, atol=1e-6)
 
 
-def test_the_step_over_all_tensors_at_once_is_the_same_step() -> None:
-    assert difference(lambda p: AtOnce(p, 1e-2, weight_decay=0.1),
-                      lambda p: DiffGrad(p, 1e-2, weight_decay=0.1)) < 1e-12  # fmt: skip
+#: With these δ: matrices are projected where they happen to fit, none is, all are by rows.
+DELTAS = (0.1, 0.0, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("at_once", "tensorwise", "settings"),
+    [(DiffGradAtOnce, DiffGrad, {"weight_decay": decay}) for decay in (0.0, 0.1)]
+    + [(AdamPAtOnce, AdamP, {"weight_decay": decay, "nesterov": nesterov, "delta": delta})
+       for decay in (0.0, 0.1) for nesterov in (False, True) for delta in DELTAS]
+    + [(SGDPAtOnce, SGDP, {"momentum": 0.9, "dampening": 0.5, "weight_decay": decay, "delta": delta, **more})
+       for decay in (0.0, 0.1) for delta in DELTAS
+       for more in ({}, {"nesterov": True}, {"project_buffer": True})],
+    ids=str,
+)  # fmt: skip
+def test_the_step_over_all_tensors_at_once_is_the_same_step(
+    at_once: Callable[..., Any], tensorwise: Callable[..., Any], settings: dict[str, Any]
+) -> None:
+    assert difference(lambda p: at_once(p, 1e-2, **settings),
+                      lambda p: tensorwise(p, 1e-2, **settings)) < 1e-12  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("keep", [False, True])
+def test_matrices_done_together_are_each_projected_as_alone(dtype: torch.dtype, keep: bool) -> None:
+    # one by rows, one as a whole, two not at all, with a vector and a filter that lies otherwise in between
+    generator = torch.Generator().manual_seed(0)
+    ws = [torch.randn(s, generator=generator) for s in [(5, 3), (2, 2), (7,), (4, 6), (3, 2, 3, 3)]]
+    gs = [torch.randn(w.shape, generator=generator) for w in ws]
+    us = [torch.randn(w.shape, generator=generator) for w in ws]
+    gs[0] = torch.linalg.cross(ws[0], gs[0])
+    ws[1], gs[1] = torch.eye(2), torch.diag(torch.tensor([1.0, -1.0]))
+    gs[3], gs[4] = ws[3].clone(), ws[4].clone()
+    ws[4] = ws[4].to(memory_format=torch.channels_last)
+    ws, gs, us = ([t.to(dtype) for t in many] for many in (ws, gs, us))
+    settings = {"delta": 0.3, "wd_ratio": 0.4, "eps": 1e-8}
+    ends, updates, ratios = [w.clone() for w in ws], [u.clone() for u in us], []
+    for w, g, u in zip(ends, gs, updates, strict=True):
+        ratios.append(project_(w, g, u, **settings) if w.ndim > 1 else 1.0)
+        w.mul_(1 - 0.2 * ratios[-1]).sub_(u, alpha=0.5)
+    assert ratios == [0.4, 0.4, 1.0, 1.0, 1.0]
+    kept = [u.clone() for u in (updates if keep else us)]
+    step_together_(ws, gs, us, 0.5, 0.2, settings, keep=keep)
+    close = 64 * torch.finfo(dtype).eps
+    torch.testing.assert_close(ws, ends, rtol=close, atol=close)
+    torch.testing.assert_close(us, kept, rtol=close, atol=close)
+
+
+def test_tensors_done_together_may_differ_in_type_and_age() -> None:
+    def ends(make: Callable[..., Any]) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        shapes = [(3, 4), (5,), (2, 3, 2, 2), (4, 2)]
+        params = [torch.randn(s, generator=generator).to(torch.float64 if i % 2 else torch.float32)
+                  for i, s in enumerate(shapes)]  # fmt: skip
+        optimizer = make(params, 0.1, weight_decay=0.1)
+        for step in range(4):
+            for i, p in enumerate(params):
+                g = torch.randn(p.shape, generator=generator).to(p.dtype)
+                p.grad = None if i == step else g
+            optimizer.step()
+        return params
+
+    for at_once, tensorwise in ((DiffGradAtOnce, DiffGrad), (AdamPAtOnce, AdamP), (SGDPAtOnce, SGDP)):
+        torch.testing.assert_close(ends(at_once), ends(tensorwise), rtol=1e-5, atol=1e-6)
