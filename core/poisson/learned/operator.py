@@ -49,7 +49,7 @@ def load_network(
 
 
 class DirectionOperator:
-    """A direction network at work on one grid: M(r) = ‖r‖ f(r/‖r‖).
+    """A direction network at work on one grid, on the network's device: M(r) = ‖r‖ f(r/‖r‖).
 
     Attributes
     ----------
@@ -59,6 +59,7 @@ class DirectionOperator:
     def __init__(self, grid: Grid, network: DirectionNetwork) -> None:
         torch.set_num_threads(1)
         self._grid, self._network = grid, network
+        self._device = next(network.parameters()).device
         self._fluid = grid.fluid()
         architecture = network.architecture
         self._rest = [(-n) % architecture.multiple for n in grid.shape]
@@ -76,9 +77,11 @@ class DirectionOperator:
         with torch.no_grad():
             unit = torch.from_numpy((r.reshape(self._grid.padded)[cut] / length).astype(np.float32))
             # zeros beyond the edge are what convolutions read there anyway
-            filled = functional.pad(unit, [p for rest in reversed(self._rest) for p in (0, rest)])
+            filled = functional.pad(
+                unit.to(self._device), [p for rest in reversed(self._rest) for p in (0, rest)]
+            )
             found = self._network(filled[None, None])[0, 0]
-        values = found[tuple(slice(n) for n in self._grid.shape)].numpy()
+        values = found[tuple(slice(n) for n in self._grid.shape)].cpu().numpy()
         z.reshape(self._grid.padded)[cut] = np.where(self._fluid, values, 0.0)
         z *= length
         return float(np.dot(r, z))

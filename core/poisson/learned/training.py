@@ -6,7 +6,6 @@ of a step is that on unseen vectors. All samples of a batch belong to one grid, 
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -148,8 +147,7 @@ class Trainer:
     def operator(self, grid: Grid) -> Preconditioner:
         """Return the network as it is now, at work on a grid."""
         if isinstance(self.network, DirectionNetwork):
-            network = self.network if self._device.type == "cpu" else copy.deepcopy(self.network).cpu()
-            return DirectionOperator(grid, network)
+            return DirectionOperator(grid, self.network)
         tensors = {name: p.detach().cpu().numpy() for name, p in self.network.named_parameters()}
         return StencilOperator(grid, self.network.architecture, tensors)
 

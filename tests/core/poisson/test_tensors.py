@@ -106,4 +106,6 @@ def test_a_grid_that_the_device_cannot_hold_is_refused_in_words(monkeypatch: pyt
 @pytest.mark.parametrize("method", ["torch_cg", "torch_multigrid_pcg"])
 def test_a_cuda_device_takes_the_same_steps(host: Any, method: str) -> None:
     here, there = solve(host, method, device="cuda"), solve(host, method, device="cpu")
-    assert (here.status, here.k) == (there.status, there.k)
+    assert here.status is there.status
+    # it sums inner products in another order, which long runs of CG feel in their last step
+    assert abs(here.k - there.k) <= 0.01 * there.k
