@@ -33,8 +33,9 @@ export function surfaceControls(root, view) {
         text: title, colour: roleColour(theme, "method", colour), on: !choice.hidden.has(title),
         change: ({ hidden }) => hidden.delete(title) || hidden.add(title),
       })),
-      { text: "contours", on: choice.contours, change: (c) => Object.assign(c, { contours: !c.contours }) },
-      { text: "floor contours", on: choice.floor, change: (c) => Object.assign(c, { floor: !c.floor }) },
+      ...view.switches().map(([text, name]) => (
+        { text, on: choice[name], change: (c) => Object.assign(c, { [name]: !c[name] }) }
+      )),
     ];
     const key = JSON.stringify(entries);
     if (key !== chips.dataset.entries) {
@@ -58,7 +59,7 @@ export function surfaceControls(root, view) {
       el("span", { text: format(view.value(field.low), "sig2") }),
       el("i", { class: "is-ramp", style: ramp }),
       el("span", { text: format(view.value(field.high), "sig2") }),
-      el("span", { class: "is-note", text: meta.titles[2] }),
+      el("span", { class: "is-note", text: meta.valueTitle }),
     );
   }
 

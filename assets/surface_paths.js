@@ -24,22 +24,12 @@ export function decodePaths(bytes) {
   return { ...meta, members: members.filter(({ k }) => k.length > 0) };
 }
 
-/** One method's path over one surface. */
-export class SurfacePath {
-  /**
-   * @param {object} track a member of the paths message
-   * @param {import("./height_field.js").HeightField} field
-   * @param {function(number): number} shown height as drawn of a value
-   */
-  constructor(track, field, shown) {
+/** The iterates of a method and the line between them; `starts[i]` pieces of the line lie before iterate i. */
+class Path {
+  /** @param {object} track a member of the paths message */
+  constructor(track) {
     Object.assign(this, track);
-    this.field = field;
     this.length = this.k.length;
-    this.own = Float64Array.from(this.z, shown);
-    // an iterate may stand off the surface; between two iterates the offset fades from one to the other
-    this.off = this.own.map((h, i) => h - field.height(this.x[i], this.y[i]) || 0);
-    this.spins = [identity()];
-    this.drape();
   }
 
   /** Position of the iterate shown for k. */
@@ -47,15 +37,78 @@ export class SurfacePath {
     return indexAt(this.k, k);
   }
 
+  /** Values at a fractional position. */
+  mixed(values, position) {
+    const i = Math.min(Math.floor(position), this.length - 1);
+    const j = Math.min(i + 1, this.length - 1);
+    const t = Math.min(1, position - i);
+    return t > 0 ? values[i] + t * (values[j] - values[i]) : values[i];
+  }
+
+  /** How many pieces of the line lie before a fractional position. */
+  piecesBefore(position) {
+    const i = Math.min(Math.floor(position), this.length - 1);
+    const next = this.starts[Math.min(i + 1, this.length - 1)];
+    return this.starts[i] + Math.floor((position - i) * (next - this.starts[i]));
+  }
+}
+
+/** One method's path through space, where points are points and no heights over a plane. */
+export class SpacePath extends Path {
+  /** @param {object} track @param {function(number[]): number[]} inScene position in the scene of a point */
+  constructor(track, inScene) {
+    super(track);
+    this.inScene = inScene;
+    const ends = [];
+    this.starts = new Uint32Array(this.length);
+    for (let i = 1; i < this.length; i += 1) {
+      const [from, to] = [this.place(i - 1), this.place(i)];
+      if (from && to) ends.push(...from.point, ...to.point);
+      this.starts[i] = ends.length / 6;
+    }
+    this.segments = new Float32Array(ends);
+  }
+
+  told(position) {
+    const [x, y, z] = [this.x, this.y, this.z].map((values) => this.mixed(values, position));
+    return { x, y, z };
+  }
+
+  /** @returns {{x: number, y: number, z: number, point: number[]}|null} null where there is no iterate */
+  place(position) {
+    const { x, y, z } = this.told(position);
+    return Number.isFinite(x + y + z) ? { x, y, z, point: this.inScene([x, y, z]) } : null;
+  }
+
+  ball(position, radius = BALL) {
+    const place = this.place(position);
+    return place && multiply(translation(place.point), scaling([radius, radius, radius]));
+  }
+}
+
+/** One method's path over one surface. */
+export class SurfacePath extends Path {
+  /**
+   * @param {object} track a member of the paths message
+   * @param {import("./height_field.js").HeightField} field
+   * @param {function(number): number} shown height as drawn of a value
+   */
+  constructor(track, field, shown) {
+    super(track);
+    this.field = field;
+    this.own = Float64Array.from(this.z, shown);
+    // an iterate may stand off the surface; between two iterates the offset fades from one to the other
+    this.off = this.own.map((h, i) => h - field.height(this.x[i], this.y[i]) || 0);
+    this.spins = [identity()];
+    this.drape();
+  }
+
   /**
    * Where the path is at a fractional position.
    * @returns {{x: number, y: number, height: number, point: number[]}|null} null outside the surface
    */
   place(position) {
-    const i = Math.min(Math.floor(position), this.length - 1);
-    const j = Math.min(i + 1, this.length - 1);
-    const t = Math.min(1, position - i);
-    const mix = (values) => (t > 0 ? values[i] + t * (values[j] - values[i]) : values[i]);
+    const mix = (values) => this.mixed(values, position);
     const [x, y] = [mix(this.x), mix(this.y)];
     const { field } = this;
     const under = field.height(x, y);
@@ -66,7 +119,13 @@ export class SurfacePath {
     return { x, y, height, point: [sx, sy, field.sceneZ(height)] };
   }
 
-  /** Cut the line between iterates into pieces that follow the surface; `starts[i]` pieces lie before iterate i. */
+  /** An iterate with its own value, where it has one. */
+  told(index) {
+    const place = this.place(index) ?? { x: this.x[index], y: this.y[index], height: NaN };
+    return Number.isFinite(this.z[index]) ? { ...place, value: this.z[index] } : place;
+  }
+
+  /** Cut the line between iterates into pieces that follow the surface. */
   drape() {
     const { field, length } = this;
     const cell = 0.6 * Math.min((2 * field.sides[0]) / (field.columns - 1), (2 * field.sides[1]) / (field.rows - 1));
@@ -92,13 +151,6 @@ export class SurfacePath {
       this.starts[i + 1] = ends.length / 6;
     }
     this.segments = new Float32Array(ends);
-  }
-
-  /** How many pieces of the line lie before a fractional position. */
-  piecesBefore(position) {
-    const i = Math.min(Math.floor(position), this.length - 1);
-    const next = this.starts[Math.min(i + 1, this.length - 1)];
-    return this.starts[i] + Math.floor((position - i) * (next - this.starts[i]));
   }
 
   /** Model matrix of the ball that has rolled here from the first iterate without slipping; null off the surface. */

@@ -43,18 +43,21 @@ class SurfaceCamera extends Camera {
     this.canvas = canvas;
   }
 
-  /** Move until the corners of the box fill the view within its margins. */
-  frame({ centre, half, radius }, aspect, { keepAngles }) {
+  /** Move until the given points, or the corners of the box, fill the view within its margins. */
+  frame({ centre, half, radius, points, look = FIRST_VIEW }, aspect, { keepAngles }) {
     this.radius = radius;
-    Object.assign(this.state, keepAngles ? {} : FIRST_VIEW, { target: [...centre], distance: 3 * radius });
+    Object.assign(this.state, keepAngles ? {} : look, { target: [...centre], distance: 3 * radius });
     const { clientWidth: width, clientHeight: height } = this.canvas;
     const room = (name, size) => Math.min(MARGINS[name] / Math.max(size, 1), LARGEST_MARGIN);
     const [left, right] = [-1 + 2 * room("left", width), 1 - 2 * room("right", width)];
     const [bottom, top] = [-1 + 2 * room("bottom", height), 1 - 2 * room("top", height)];
+    const ends3 = points ?? Array.from({ length: 8 }, (_, corner) => (
+      centre.map((value, axis) => value + ((corner >> axis) & 1 ? half[axis] : -half[axis]))
+    ));
     for (let round = 0; round < 8; round += 1) {
-      const corners = Array.from({ length: 8 }, (_, corner) => {
-        const at = centre.map((value, axis) => value + ((corner >> axis) & 1 ? half[axis] : -half[axis]));
-        const [x, y, , w] = transform(this.matrix(aspect), at);
+      const matrix = this.matrix(aspect);
+      const corners = ends3.map((at) => {
+        const [x, y, , w] = transform(matrix, at);
         return [x / w, y / w];
       });
       const ends = (axis) => [Math.min(...corners.map((c) => c[axis])), Math.max(...corners.map((c) => c[axis]))];

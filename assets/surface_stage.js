@@ -60,12 +60,12 @@ export class SurfaceStage extends Stage {
 
   /** Ticks, titles and the mark under the pointer, over the picture. */
   annotate() {
-    if (!this.box || !this.theme) return;
+    if (!this.theme) return;
     const { scene, canvas, theme } = this;
-    const labels = boxLabels({
+    const labels = this.box ? boxLabels({
       ...this.box, theme, project: (point) => scene.project(point), far: farSides(scene.camera.basis().back),
       elevation: scene.camera.state.elevation, width: canvas.clientWidth, height: canvas.clientHeight,
-    });
+    }) : [...this.labelNodes(), ...this.triad()];
     const at = this.mark && scene.project(this.mark);
     const mark = at ? [svg("circle", {
       cx: at.x, cy: at.y, r: 3.5, fill: theme.view, stroke: theme.text, "stroke-width": 1.5,

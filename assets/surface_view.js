@@ -62,7 +62,7 @@ export class SurfaceView {
       this.bytes = bytes.slice();
       const { meta, arrays } = unpack(bytes);
       this.meta = meta;
-      this.field = new HeightField(arrays.x, arrays.y, arrays.heights, meta.sides);
+      this.field = this.newField(arrays, meta);
       this.follow(meta.group);
       if (!choices.has(meta.view)) choices.set(meta.view, { contours: true, floor: true, hidden: new Set() });
       this.choice = choices.get(meta.view);
@@ -73,6 +73,19 @@ export class SurfaceView {
     this.paint();
     this.refresh();
     return undefined;
+  }
+
+  newField({ x, y, heights }, { sides }) {
+    return new HeightField(x, y, heights, sides);
+  }
+
+  newPath(track) {
+    return new SurfacePath(track, this.field, (z) => this.height(z));
+  }
+
+  /** What can be switched on and off beside the methods: name of the chip, name of the choice. */
+  switches() {
+    return [["contours", "contours"], ["floor contours", "floor"]];
   }
 
   follow(id) {
@@ -111,6 +124,13 @@ export class SurfaceView {
     scene.set("surface", {
       kind: "surface", mesh: field.mesh(), levels, visible: !field.empty, ink: INK, inkOpacity: 0.4, size: 1,
     });
+    this.furnish(levels);
+    this.controls ??= surfaceControls(this.root, this);
+  }
+
+  /** What stands around the surface: its edge, its contour lines on the floor, the box. */
+  furnish(levels) {
+    const { scene, stage, field, meta } = this;
     // before what is drawn over it
     for (const name of ["box grid", "box"]) scene.set(name, { kind: "lines", data: new Float32Array(0) });
     const border = new Float32Array(field.border());
@@ -121,7 +141,6 @@ export class SurfaceView {
     const half = [ax, ay, 0.5 * (TALL - FLOOR)];
     stage.box = { field, ticks: meta.ticks, titles: meta.titles };
     stage.show(meta.view, { centre: [0, 0, 0.5 * (TALL + FLOOR)], half, radius: Math.hypot(...half) });
-    this.controls ??= surfaceControls(this.root, this);
   }
 
   takePaths() {
@@ -130,7 +149,7 @@ export class SurfaceView {
     if (this.message === message && this.pathField === this.field) return;
     this.message = message;
     this.pathField = this.field;
-    this.paths = message.members.map((track) => new SurfacePath(track, this.field, (z) => this.height(z)));
+    this.paths = message.members.map((track) => this.newPath(track));
     this.pathsFresh = true;
   }
 
@@ -138,7 +157,7 @@ export class SurfaceView {
   paint() {
     const { scene, theme, choice } = this;
     scene.set("surface", { inkOpacity: choice.contours ? 0.4 : 0 });
-    scene.set("floor", { visible: choice.floor && !this.field.empty });
+    this.paintAround();
     this.paths.forEach((path, i) => {
       const colour = roleColour(theme, "method", path.colour);
       const line = { kind: "lines", shines: true, colour, visible: !choice.hidden.has(path.title) };
@@ -158,6 +177,10 @@ export class SurfaceView {
     this.pathsFresh = false;
     this.walls = "";
     this.controls?.update();
+  }
+
+  paintAround() {
+    this.scene.set("floor", { visible: this.choice.floor && !this.field.empty });
   }
 
   // the cursor
@@ -205,9 +228,14 @@ export class SurfaceView {
     this.frames += 1;
     this.root.dataset.frames = this.frames;
     if (this.tall !== this.stage.canvas.clientHeight) this.refresh();
+    if (this.field) this.drawnAround();
+  }
+
+  /** The walls of the box stand behind the surface, wherever that is seen from. */
+  drawnAround() {
     const far = farSides(this.scene.camera.basis().back);
     const { meta, field, theme } = this;
-    if (!field || this.walls === far.join()) return;
+    if (this.walls === far.join()) return;
     this.walls = far.join();
     const { frame, grid } = boxLines(field, meta.ticks, far);
     const line = { kind: "lines", size: 1 };
@@ -243,18 +271,21 @@ export class SurfaceView {
     });
     if (!best) return null;
     const { path, index, place } = best;
-    const value = Number.isFinite(path.z[index]) ? { ...place, value: path.z[index] } : place;
-    return { text: `${path.title}, k = ${path.k[index]}: ${this.words(value)}`, point: place.point };
+    return { text: `${path.title}, k = ${path.k[index]}: ${this.words(path.told(index))}`, point: place.point };
   }
 
-  words({ x, y, height, value = this.value(height) }) {
-    const named = (title, number) => {
+  /** Titles and numbers of a point. */
+  numbers({ x, y, height, value = this.value(height) }) {
+    return [x, y, value].map((number, i) => [this.meta.titles[i], number]);
+  }
+
+  words(told) {
+    const named = ([title, number]) => {
       const [, name, unit] = /^(.*?)(?: \[(.*)\])?$/.exec(title);
       const gap = unit === "°" ? "" : " ";
       return `${name} ${format(number, "sig3")}${unit ? gap + unit : ""}`;
     };
-    const [first, second, third] = this.meta.titles;
-    return [named(first, x), named(second, y), named(third, value)].join(" · ");
+    return this.numbers(told).map(named).join(" · ");
   }
 
   /** Without WebGL the numbers stay readable. */
@@ -262,18 +293,15 @@ export class SurfaceView {
     this.table ??= this.root.appendChild(el("div", { class: "is-fallback" }));
     const state = group(this.id);
     const row = (...cells) => el("tr", {}, ...cells.map((text) => el("td", { text })));
-    const rows = this.paths.map((path) => {
-      const index = path.at(state.k);
-      const place = path.place(index);
-      const value = Number.isFinite(path.z[index]) ? path.z[index] : place ? this.value(place.height) : NaN;
-      return row(path.title, ...[path.x[index], path.y[index], value].map((number) => format(number, "sig4")));
-    });
+    const told = this.paths.map((path) => [path.title, this.numbers(path.told(path.at(state.k)))]);
+    const rows = told.map(([title, numbers]) => row(title, ...numbers.map(([, number]) => format(number, "sig4"))));
+    const heads = told.length ? told[0][1].map(([title]) => title) : [];
     const { low, high } = this.field;
-    const [, , title] = this.meta.titles;
+    const title = this.meta.valueTitle;
     this.table.replaceChildren(
       el("p", { text: `The 3-D view needs WebGL 2: ${this.stage.missing}. The numbers stay.` }),
       el("p", { text: `${title}: from ${format(this.value(low), "sig4")} to ${format(this.value(high), "sig4")}.` }),
-      el("table", {}, el("caption", { text: `Iterates at k = ${state.k}` }), row("", ...this.meta.titles), ...rows),
+      el("table", {}, el("caption", { text: `Iterates at k = ${state.k}` }), row("", ...heads), ...rows),
     );
   }
 

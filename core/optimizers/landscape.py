@@ -61,6 +61,9 @@ class Landscape:
     formula : f as text, where it is one.
     sources : functions whose mean is `function`, where it is one of several.
     to_minimum : distance of points (..., n) to the minimisers, where `minima` cannot hold them.
+    scale_invariant : places in `tensor_shapes` of the tensors of which only the direction counts, each for
+        itself.
+    rays : (m, n) unit vectors of the rays on which f is smallest, where length does not count.
     """
 
     function: Function
@@ -79,6 +82,8 @@ class Landscape:
     formula: str = ""
     sources: tuple[Function, ...] = ()
     to_minimum: Callable[[Array], Any] | None = None
+    scale_invariant: tuple[int, ...] = ()
+    rays: Array = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def n(self) -> int:

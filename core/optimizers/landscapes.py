@@ -265,6 +265,9 @@ class ScaleInvariantRosenbrock:
     """
 
     start: str = param("0.6178,-0.556,-0.556", doc=START)
+    radius: float = param(
+        1.0, low=0.2, high=5.0, log=True, label="start radius", doc="what the start is multiplied by"
+    )
 
     def __post_init__(self) -> None:
         self._point()
@@ -273,7 +276,7 @@ class ScaleInvariantRosenbrock:
         start = parse_start(self.start, 3)
         if math.hypot(start[0], start[1]) == 0.0:
             raise InputError("start", "a point off the z axis", self.start)
-        return start
+        return self.radius * start
 
     def build(self, seed: int) -> Preparation[Landscape]:
         """Return the landscape; nothing is random."""
@@ -288,7 +291,7 @@ class ScaleInvariantRosenbrock:
 
         return Landscape(
             Formula(text, ("x", "y", "z")), self._point(), np.empty((0, 3)), 0.0, log_scale=True,
-            shapes=((1, 3),), formula=text, to_minimum=to_ray,
+            shapes=((1, 3),), formula=text, to_minimum=to_ray, scale_invariant=(0,), rays=ray[None],
         )  # fmt: skip
 
 

@@ -62,6 +62,7 @@ class Network:
     forward : (parameters, inputs, first layer) → outputs.
     mixes_samples : whether an output depends on the other samples of the batch.
     has_first_layer : whether it begins with a linear layer or a convolution.
+    scale_invariant : places of the parameters whose length is normalised away, each for itself.
     """
 
     names: tuple[str, ...]
@@ -70,6 +71,7 @@ class Network:
     forward: Forward
     mixes_samples: bool = False
     has_first_layer: bool = True
+    scale_invariant: tuple[int, ...] = ()
 
     @property
     def n(self) -> int:
@@ -140,7 +142,9 @@ def cnn(classes: int = 10) -> Network:
             x = torch.relu(F.batch_norm(x, None, None, scale, shift, training=True))
         return F.linear(x.mean(dim=(2, 3)), params[9], params[10])
 
-    return Network(tuple(names), tuple(shapes), tuple(spreads), forward, mixes_samples=True)
+    return Network(
+        tuple(names), tuple(shapes), tuple(spreads), forward, mixes_samples=True, scale_invariant=(0, 3, 6)
+    )
 
 
 def transformer(vocabulary: int, context: int, width: int = 64, heads: int = 4, layers: int = 2) -> Network:

@@ -264,5 +264,6 @@ def network_training(
     start = network.initial(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))))
     return Training(
         function=NetworkLoss(network, loss, *train), held_out=NetworkLoss(network, loss, *held_out),
-        start=start, minima=np.empty((0, network.n)), shapes=network.shapes, seed=seed, **settings,
+        start=start, minima=np.empty((0, network.n)), shapes=network.shapes, seed=seed,
+        scale_invariant=network.scale_invariant, **settings,
     )  # fmt: skip

@@ -35,6 +35,7 @@ class SurfaceTrack:
     k : (n,) recorded iterates, ascending.
     x, y : (n,) where they are, in the units of the surface's axes; NaN leaves a gap.
     z : (n,) their own heights, in the unit of the surface; None or NaN where the path lies on the surface.
+        Around a sphere the third coordinate of points in space.
     """
 
     title: str
@@ -83,6 +84,26 @@ def surface_payload(
             raise ValueError(f"{name} must hold at least two ascending numbers")
     if values.shape != (len(rows), len(columns)):
         raise ValueError(f"z must have the shape ({len(rows)}, {len(columns)}), found {values.shape}")
+    heights, shown, (low, high) = _coloured(values, log=log, levels=levels)
+    meta = shown | {
+        "view": view,
+        "group": group,
+        "titles": [x_title, y_title, z_title],
+        "valueTitle": z_title,
+        "sides": _sides(columns, rows, same_unit=_unit(x_title) == _unit(y_title)),
+        "ticks": [
+            _ticks(columns[0], columns[-1], TICKS),
+            _ticks(rows[0], rows[-1], TICKS),
+            _ticks(low, high, TICKS, log=log),
+        ],
+    }
+    return pack({"x": columns, "y": rows, "heights": heights.astype(np.float32)}, meta)
+
+
+def _coloured(
+    values: Array, *, log: bool, levels: int | Sequence[float]
+) -> tuple[Array, dict[str, Any], tuple[float, float]]:
+    """Return heights as drawn, what the browser must know to colour them, and their ends."""
     floor = _floor(values) if log else None
     heights = _heights(values, floor)
     finite = heights[np.isfinite(heights)]
@@ -92,21 +113,53 @@ def surface_payload(
     else:
         drawn = _heights(np.asarray(levels, np.float64), floor).tolist()
     meta = {
-        "view": view,
-        "group": group,
-        "titles": [x_title, y_title, z_title],
         "log": log,
         "floor": floor,
-        "sides": _sides(columns, rows, same_unit=_unit(x_title) == _unit(y_title)),
-        "ticks": [
-            _ticks(columns[0], columns[-1], TICKS),
-            _ticks(rows[0], rows[-1], TICKS),
-            _ticks(low, high, TICKS, log=log),
-        ],
         "levels": [level for level in drawn if low < level < high],
         "colours": style.SEQUENTIAL,
     }
-    return pack({"x": columns, "y": rows, "heights": heights.astype(np.float32)}, meta)
+    return heights, meta, (low, high)
+
+
+def sphere_payload(
+    longitudes: ArrayLike,
+    latitudes: ArrayLike,
+    values: ArrayLike,
+    *,
+    view: str,
+    group: str,
+    radius: float,
+    rays: ArrayLike,
+    look: tuple[float, float],
+    value_title: str,
+    titles: tuple[str, str, str] = ("x", "y", "z"),
+    log: bool = False,
+    levels: int | Sequence[float] = 14,
+) -> bytes:
+    """Encode a function of directions for a sphere around the origin; ``assets/sphere_view.js`` draws it.
+
+    Parameters
+    ----------
+    longitudes, latitudes : (columns,), (rows,) ascending [°]: direction (cos b cos l, cos b sin l, sin b).
+    values : (rows, columns) of the function; what is not finite is a hole.
+    view, group, log, levels : see `surface_payload`.
+    radius : of the sphere, in the unit of the paths' coordinates.
+    rays : (m, 3) unit vectors of directions to mark, those of the minima.
+    look : longitude and latitude [°] from which the sphere is seen first.
+    """
+    heights, meta, _ = _coloured(np.asarray(values, np.float64), log=log, levels=levels)
+    meta |= {
+        "view": view,
+        "group": group,
+        "titles": titles,
+        "valueTitle": value_title,
+        "lengthTitle": "length",
+        "radius": radius,
+        "rays": np.asarray(rays, np.float64).tolist(),
+        "look": look,
+    }
+    axes = {"x": np.asarray(longitudes, np.float64), "y": np.asarray(latitudes, np.float64)}
+    return pack(axes | {"heights": heights.astype(np.float32)}, meta)
 
 
 def paths_payload(tracks: Sequence[SurfaceTrack], *, group: str, rev: str | int) -> bytes:

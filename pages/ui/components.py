@@ -61,6 +61,7 @@ _pose = _component("cloud_pose", "cloud_feeds", "pose")
 _scalars = _component("cloud_scalars", "cloud_feeds", "scalars")
 _pairs = _component("cloud_pairs", "cloud_feeds", "pairs")
 _surface = _component("surface_geometry", "surface_view", "surface")
+_sphere = _component("sphere", "sphere_view", "sphere")
 _surface_paths = _component("surface_paths", "surface_view", "paths")
 _transport = _component("transport", "transport", "transport", TRANSPORT_HEIGHT)
 _shares = _component("shares", "readout", "shares")
@@ -144,6 +145,11 @@ def cloud_scalars(key: str, payload: bytes) -> None:
 def surface_geometry(key: str, payload: bytes, height: int = VIEW_HEIGHT) -> None:
     """Mount a 3-D surface (`pages.figures.surface.surface_payload`); it may be sent again as it fills in."""
     _surface(key=key, data=payload, height=height)
+
+
+def sphere(key: str, payload: bytes, height: int = VIEW_HEIGHT) -> None:
+    """Mount a function on a sphere (`pages.figures.surface.sphere_payload`); `surface_paths` brings paths."""
+    _sphere(key=key, data=payload, height=height)
 
 
 def surface_paths(key: str, payload: bytes) -> None:

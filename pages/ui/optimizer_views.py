@@ -14,7 +14,7 @@ from core.optimizers.landscape import Landscape
 from core.run import MemberView
 from pages.figures import landscape as maps
 from pages.figures import optimizers as figures
-from pages.figures import roster, surface
+from pages.figures import roster, sphere, surface
 from pages.ui import components
 from pages.ui.controls import choice
 from pages.ui.look import Look
@@ -45,7 +45,7 @@ class Selection:
 
     Attributes
     ----------
-    form : "map" or "surface".
+    form : "map" or "surface"; "sphere" or "lengths".
     arrows_of : member whose terms are drawn at the cursor, and whose step is explained; None = nobody's.
     """
 
@@ -58,22 +58,31 @@ def is_drawn(landscape: Landscape) -> bool:
     return len(landscape.window) in (1, 2)
 
 
+def forms(landscape: Landscape) -> tuple[str, ...]:
+    """Return the ways in which a landscape can be looked at, where there are several."""
+    if len(landscape.window) == 2:
+        return ("map", "surface")
+    return ("sphere", "lengths") if sphere.is_sphere(landscape) else ()
+
+
 def selection_controls(shown: Shown) -> Selection:
     """Ask for map or surface, and whose arrows are drawn."""
     options = {"none": "no arrows"}
     options |= {str(i + 1): f"arrows of {name}" for i, name in enumerate(figures.labels(shown.members))}
-    is_flat = len(shown.problem.window) == 2
-    form = "map"
+    possible = forms(shown.problem)
+    form = possible[0] if possible else "map"
     with st.container(
         horizontal=True, key="thing_controls", vertical_alignment="center", horizontal_alignment="distribute"
     ):
-        if is_flat:
+        if possible:
+            key = "view" if "map" in possible else "rays.view"
             form = str(
                 st.segmented_control(
-                    "view", ["map", "surface"], default="map", key="view", bind="query-params",
+                    "view", possible, default=form, key=key, bind="query-params",
                     label_visibility="collapsed", required=True,
                 )
             )  # fmt: skip
+        if "map" in possible:
             with st.container(width=260):
                 asked = choice("Arrows of", options, "1", "arrows", hide=True)
         else:
@@ -100,6 +109,11 @@ def draw_thing(shown: Shown, selection: Selection) -> None:
             "curve", maps.curve(problem, members), title="f(x), a dot an iterate: click sets the start",
             label="The function and the iterates on it", on_point=lambda x, _: set_start(x), **live,
         )  # fmt: skip
+    elif selection.form == "sphere":
+        payload = shown.kept("sphere", lambda: sphere.payload(problem, GROUP))
+        components.sphere("sphere", payload, THING_HEIGHT)
+        rev = f"{shown.run}.{shown.view.revision}"
+        components.surface_paths("sphere.paths", sphere.paths_payload(members, group=GROUP, rev=rev))
     elif not is_drawn(problem):
         lengths = [np.linalg.norm(maps.position(m.view)[1], axis=1) for m in members]
         kept = [np.searchsorted(m.view.k, maps.position(m.view)[0]) for m in members]
@@ -109,7 +123,8 @@ def draw_thing(shown: Shown, selection: Selection) -> None:
             column[at] = length
             columns.append(column)
         figure = figures.race(members, columns, "steps", figures.FINAL_POINTS, log=False)
-        title = f"Length ‖x‖ of the {problem.n} unknowns; too many to draw the landscape itself"
+        title = f"Length ‖x‖ of the {problem.n} unknowns"
+        title += "" if sphere.is_sphere(problem) else "; too many to draw the landscape itself"
         components.live_figure("lengths", figure, title=title, **live | {"run": shown.run})
     elif selection.form == "surface":
         _draw_surface(shown)
