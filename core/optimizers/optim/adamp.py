@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from core.optimizers.optim.checks import check_betas, check_non_negative, check_share
-from core.optimizers.optim.projection import project_, step_together_
-from core.optimizers.optim.tensorwise import TensorwiseOptimizer, blocks
+from core.optimizers.optim.projection import how_to_project, project_, remove_radial_, step_together_
+from core.optimizers.optim.tensorwise import TensorwiseOptimizer, blocks, flat, pieces
 
 
 class AdamP(TensorwiseOptimizer):
@@ -41,6 +41,7 @@ class AdamP(TensorwiseOptimizer):
     Bit-equal to the official package `adamp` 0.3.0. Tensors with fewer than two axes are never projected.
     """
 
+    _has_kernels = True
     _buffers = ("exp_avg", "exp_avg_sq")
 
     def __init__(
@@ -88,6 +89,23 @@ class AdamP(TensorwiseOptimizer):
             if decay > 0:
                 p.mul_(1 - lr * decay * ratio)
             p.add_(update, alpha=-step_size)
+
+    def _step_compiled(self, p: Tensor, g: Tensor, group: dict[str, Any], kernels: Any) -> None:
+        state, (beta1, beta2), lr = self.state[p], group["betas"], group["lr"]
+        update = self._scratch.like(p, 0)
+        weights, gradient, u = flat(p), flat(g), flat(update)
+        m, v = (flat(state[name]) for name in self._buffers)
+        correction = math.sqrt(1 - beta2 ** state["step"])
+        for here, second in pieces(state["exp_avg_sq"]):
+            kernels.adam_momenta(gradient[here], m[here], v[here], beta1, beta2)
+            torch.sqrt(second, out=update.view(-1)[here])
+            kernels.adam_update(
+                gradient[here], m[here], u[here], beta1, correction, group["eps"], group["nesterov"]
+            )
+        how, ratio = how_to_project(p, weights, gradient, group, kernels)
+        remove_radial_(p, update, how, group["eps"])
+        factor = 1 - lr * group["weight_decay"] * ratio
+        kernels.apply(weights, u, factor, lr / (1 - beta1 ** state["step"]))
 
     def _step_together(self, params: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
         states, (beta1, beta2) = [self.state[p] for p in params], group["betas"]

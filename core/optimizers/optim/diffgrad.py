@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from core.optimizers.optim.checks import check_betas, check_non_negative
-from core.optimizers.optim.tensorwise import TensorwiseOptimizer, blocks
+from core.optimizers.optim.tensorwise import TensorwiseOptimizer, blocks, flat, pieces
 
 
 class DiffGrad(TensorwiseOptimizer):
@@ -42,6 +42,7 @@ class DiffGrad(TensorwiseOptimizer):
     ξ is written out because `torch.sigmoid` differs in the last bit; its exponent is never positive.
     """
 
+    _has_kernels = True
     _buffers = ("exp_avg", "exp_avg_sq", "previous_grad")
 
     def __init__(
@@ -70,6 +71,19 @@ class DiffGrad(TensorwiseOptimizer):
             previous.copy_(g)
             denominator = torch.sqrt(v, out=self._scratch.like(g, 1)).add_(group["eps"])
             theta.addcdiv_(xi.mul_(m), denominator, value=-step_size)
+
+    def _step_compiled(self, p: Tensor, g: Tensor, group: dict[str, Any], kernels: Any) -> None:
+        state, (beta1, beta2), eps, decay = self.state[p], group["betas"], group["eps"], group["weight_decay"]
+        step_size = _step_size(group, state["step"])
+        w, g, m, v, previous = (flat(t) for t in (p, g, *(state[name] for name in self._buffers)))
+        for here, second in pieces(state["exp_avg_sq"]):
+            braking, root = self._scratch.like(second, 0), self._scratch.like(second, 1)
+            gap = braking.numpy()
+            tensors = (w[here], g[here], m[here], v[here], previous[here], gap)
+            kernels.diffgrad_momenta(*tensors, beta1, beta2, decay)
+            torch.sqrt(second, out=root)
+            braking.exp_()
+            kernels.brake(w[here], m[here], root.numpy(), gap, eps, step_size)
 
     def _step_together(self, params: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
         states, (beta1, beta2) = [self.state[p] for p in params], group["betas"]

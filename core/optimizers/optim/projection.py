@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+#: Ways to project: not at all, row by row, all numbers as one.
+NOT, BY_ROW, AS_WHOLE = range(3)
+
 
 def project_(w: Tensor, g: Tensor, u: Tensor, delta: float, wd_ratio: float, eps: float) -> float:
     """Remove from `u`, in place, its component along `w` if the weights look scale-invariant.
@@ -45,6 +48,25 @@ def project_(w: Tensor, g: Tensor, u: Tensor, delta: float, wd_ratio: float, eps
         _remove_radial(w, u, w.reshape(1, -1).norm(dim=1).add_(eps))
         return wd_ratio
     return 1.0
+
+
+def how_to_project(p: Tensor, w: Any, g: Any, settings: Mapping[str, Any], kernels: Any) -> tuple[int, float]:
+    """Return how `project_` would project, and its factor on weight decay, by a compiled kernel.
+
+    Parameters
+    ----------
+    w, g : the numbers of the weights `p` and of their gradient, (n,).
+    """
+    if p.ndim < 2:
+        return NOT, 1.0
+    how = kernels.alignment(w, g, len(p), settings["delta"], settings["eps"])
+    return how, 1.0 if how == NOT else settings["wd_ratio"]
+
+
+def remove_radial_(w: Tensor, u: Tensor, how: int, eps: float) -> None:
+    """Project `u` as `how_to_project` says."""
+    if how != NOT:
+        _remove_radial(w, u, w.reshape(len(w) if how == BY_ROW else 1, -1).norm(dim=1).add_(eps))
 
 
 def _remove_radial(w: Tensor, u: Tensor, norms: Tensor) -> None:

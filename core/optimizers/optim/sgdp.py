@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from core.optimizers.optim.checks import check_non_negative, check_share
-from core.optimizers.optim.projection import project_, step_together_
-from core.optimizers.optim.tensorwise import TensorwiseOptimizer, blocks
+from core.optimizers.optim.projection import NOT, how_to_project, project_, remove_radial_, step_together_
+from core.optimizers.optim.tensorwise import TensorwiseOptimizer, blocks, flat
 
 
 class SGDP(TensorwiseOptimizer):
@@ -44,6 +44,7 @@ class SGDP(TensorwiseOptimizer):
     starts at 0, in `torch.optim.SGD` at the first gradient: with dampening they differ.
     """
 
+    _has_kernels = True
     _buffers = ("momentum",)
 
     def __init__(
@@ -95,6 +96,17 @@ class SGDP(TensorwiseOptimizer):
             if decay > 0:
                 p.mul_(1 - lr * decay * ratio / (1 - momentum))
             p.add_(update, alpha=-lr)
+
+    def _step_compiled(self, p: Tensor, g: Tensor, group: dict[str, Any], kernels: Any) -> None:
+        momentum, lr, nesterov = group["momentum"], group["lr"], group["nesterov"]
+        weights, gradient, buffer = flat(p), flat(g), self.state[p]["momentum"]
+        how, ratio = how_to_project(p, weights, gradient, group, kernels)
+        needs_own = nesterov or (how != NOT and not group["project_buffer"])
+        update = self._scratch.like(p, 0) if needs_own else buffer
+        u = flat(update)
+        kernels.momentum_update(gradient, flat(buffer), u, momentum, group["dampening"], nesterov)
+        remove_radial_(p, update, how, group["eps"])
+        kernels.apply(weights, u, 1 - lr * group["weight_decay"] * ratio / (1 - momentum), lr)
 
     def _step_together(self, params: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
         momentum, lr = group["momentum"], group["lr"]

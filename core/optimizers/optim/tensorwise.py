@@ -11,20 +11,28 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
+from core.optimizers.optim.fused import can_do, kernels_for
+
 #: Elements of a block: a few megabytes, so that temporaries stay in the cache between operations.
 BLOCK = 2**19
+#: The same for compiled kernels, which have less between them.
+PIECE = 2**16
 
 
 class TensorwiseOptimizer(Optimizer):
     """An optimizer that treats each tensor apart; a subclass says how in `_step_tensor`.
 
     On the CPU a plain loop over tensors with scratch buffers is faster than torch's ``foreach`` kernels,
-    whose temporaries are as large as the model. On a GPU launching a kernel per tensor takes longer than
-    what it computes: there `_step_together` does all tensors that are alike in as many launches as one takes.
+    whose temporaries are as large as the model. On one thread most of the time goes into passing over the
+    memory once for each operation: there compiled kernels do several operations in a pass. On a GPU launching
+    a kernel per tensor takes longer than what it computes: there `_step_together` does all tensors that are
+    alike in as many launches as one takes.
     """
 
     #: Names of the buffers in the state of a tensor; zeros at first.
     _buffers: tuple[str, ...] = ()
+    #: Whether there is a `_step_compiled`.
+    _has_kernels = False
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
@@ -64,11 +72,18 @@ class TensorwiseOptimizer(Optimizer):
 
     def _step_group(self, params: list[Tensor], group: dict[str, Any]) -> None:
         together: defaultdict[tuple[Any, ...], list[Tensor]] = defaultdict(list)
+        kernels = kernels_for(params) if self._has_kernels else None
         for p in params:
             assert p.grad is not None
             self._begin(p)
             if self._goes_together(p):
                 together[p.device, p.dtype, self.state[p]["step"]].append(p)
+            elif kernels is not None and can_do(
+                (p, p.grad, *(self.state[p][name] for name in self._buffers))
+            ):
+                self._step_compiled(p, p.grad, group, kernels)
+                # so that a backward pass through the old values is refused, as after torch's operations
+                torch.autograd.graph.increment_version(p)
             else:
                 self._step_tensor(p, p.grad, group)
         for alike in together.values():
@@ -90,10 +105,26 @@ class TensorwiseOptimizer(Optimizer):
         """Update the tensor `p` of a group by its gradient `g`, which must stay as it is."""
         raise NotImplementedError
 
+    def _step_compiled(self, p: Tensor, g: Tensor, group: dict[str, Any], kernels: Any) -> None:
+        """Do what `_step_tensor` does, to the bit, in as few passes over the memory as one can."""
+        raise NotImplementedError
+
     def _step_together(self, params: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
         """Update tensors that share device, dtype and number of steps; gradients must stay as they are."""
         for p, g in zip(params, gradients, strict=True):
             self._step_tensor(p, g, group)
+
+
+def flat(tensor: Tensor) -> Any:
+    """Return the numbers of a tensor that `can_do` takes, (n,), in the same memory."""
+    return tensor.detach().view(-1).numpy()
+
+
+def pieces(tensor: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Cut a flat tensor where it stays in the cache from one compiled kernel to the next."""
+    parts = torch.split(tensor.view(-1), PIECE)
+    for i, part in enumerate(parts):
+        yield slice(i * PIECE, i * PIECE + len(part)), part
 
 
 def blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
