@@ -117,7 +117,9 @@ class AdamP(TensorwiseOptimizer):
         denominators = torch._foreach_sqrt(v)
         torch._foreach_div_(denominators, math.sqrt(1 - beta2**step))
         torch._foreach_add_(denominators, group["eps"])
-        updates = list(torch._foreach_lerp(m, gradients, 1 - beta1) if group["nesterov"] else m)
-        updates = list(torch._foreach_div(updates, denominators))
+        ahead = list(torch._foreach_lerp(m, gradients, 1 - beta1) if group["nesterov"] else m)
+        # in place: the host needs longer to make as many tensors than the device to fill them
+        torch._foreach_reciprocal_(denominators)
+        torch._foreach_mul_(denominators, ahead)
         step_size, decay = group["lr"] / (1 - beta1**step), group["lr"] * group["weight_decay"]
-        step_together_(params, gradients, updates, step_size, decay, group)
+        step_together_(params, gradients, list(denominators), step_size, decay, group)
