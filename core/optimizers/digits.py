@@ -107,11 +107,13 @@ def handwritten() -> Images:
     return Images(found.images / 16.0, found.target.astype(np.int64))
 
 
-def with_uneven_light(images: Images, rng: np.random.Generator) -> Images:
-    """Give each image a contrast exp(U(log 0.1, 0)) and a brightness U(0, 0.5) of its own."""
+def with_uneven_light(
+    images: Images, rng: np.random.Generator, contrast: float = 0.1, brightness: float = 0.5
+) -> Images:
+    """Give each image a contrast exp(U(log contrast, 0)) and a brightness U(0, brightness) of its own."""
     n = len(images.labels)
-    contrast = np.exp(rng.uniform(np.log(0.1), 0.0, n))[:, None, None]
-    return Images(images.pixels * contrast + rng.uniform(0.0, 0.5, n)[:, None, None], images.labels)
+    factors = np.exp(rng.uniform(np.log(contrast), 0.0, n))[:, None, None]
+    return Images(images.pixels * factors + rng.uniform(0.0, brightness, n)[:, None, None], images.labels)
 
 
 def rotated(images: Images, degrees: float) -> Images:

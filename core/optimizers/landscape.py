@@ -60,6 +60,9 @@ class Landscape:
     metric : (n, n) matrix B of the norm √(hᵀBh) in which steps are measured; None = identity.
     formula : f as text, where it is one.
     sources : functions whose mean is `function`, where it is one of several.
+    unseen : loss (...) of a further source, which is not in that mean.
+    source_minima : where the sources are smallest along x₀ with all else as it is: (..., n) → (..., sources).
+    curves : (m, 2) lines to be drawn into the window, by what they are; broken by NaN.
     to_minimum : distance of points (..., n) to the minimisers, where `minima` cannot hold them.
     scale_invariant : places in `tensor_shapes` of the tensors of which only the direction counts, each for
         itself.
@@ -81,6 +84,9 @@ class Landscape:
     metric: Array | None = None
     formula: str = ""
     sources: tuple[Function, ...] = ()
+    unseen: Callable[[Array], Any] | None = None
+    source_minima: Callable[[Array], Array] | None = None
+    curves: Mapping[str, Array] = field(default_factory=lambda: MappingProxyType({}))
     to_minimum: Callable[[Array], Any] | None = None
     scale_invariant: tuple[int, ...] = ()
     rays: Array = field(default_factory=lambda: np.empty((0, 0)))

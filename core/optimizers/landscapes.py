@@ -7,8 +7,9 @@ customary in comparisons of optimizers, it is the default.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, make_dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, make_dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ import numpy as np
 from core.errors import InputError
 from core.iterate import Array, Preparation, Progress
 from core.optimizers.expression import Formula
-from core.optimizers.landscape import Function, Landscape, parse_start, sum_of_squares
+from core.optimizers.landscape import Landscape, parse_start, sum_of_squares
 from core.optimizers.piecewise import Piecewise
-from core.optimizers.valley import SOURCES
+from core.optimizers.valley import KNOWN_OF_SOURCES
 from core.registry import param, problem
 
 Window = tuple[tuple[float, float], ...]
@@ -27,7 +28,12 @@ START = "where every method starts: one number a coordinate, with commas between
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A fixed landscape: everything of `core.optimizers.landscape.Landscape` but the start."""
+    """A fixed landscape: everything of `core.optimizers.landscape.Landscape` but the start.
+
+    Attributes
+    ----------
+    more : further attributes of that landscape.
+    """
 
     formula: str
     window: Window
@@ -37,7 +43,7 @@ class Known:
     residuals: tuple[str, ...] = ()
     undefined_is_zero: bool = False
     bound: float = math.inf
-    sources: tuple[Function, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def landscape(self, start: Array) -> Landscape:
         """Return the landscape with this start."""
@@ -46,7 +52,7 @@ class Known:
         return Landscape(
             function, start, np.array(self.minima, dtype=np.float64).reshape(-1, 2), self.minimum,
             self.window, self.log_scale, bound=self.bound, formula=self.formula,
-            approximations={"gauss_newton": sum_of_squares(parts)} if parts else {}, sources=self.sources,
+            approximations={"gauss_newton": sum_of_squares(parts)} if parts else {}, **self.more,
         )  # fmt: skip
 
 
@@ -160,7 +166,8 @@ KNOWN: dict[str, tuple[str, str, str, Known]] = {
     "nexus_valley": (
         "Nexus valley", "1.5,-1",
         "The mean loss of two sources: flat along y, although the sources' own minima approach each other.",
-        Known("x**2", ((-2.0, 2.0), (-2.0, 3.0)), ((0.0, math.nan),), 0.0, sources=SOURCES),
+        Known("x**2", ((-2.0, 2.0), (-2.0, 3.0)), ((0.0, math.nan),), 0.0,
+              more=KNOWN_OF_SOURCES),
     ),
 }  # fmt: skip
 

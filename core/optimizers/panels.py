@@ -1,14 +1,16 @@
 """What a method shows of itself beside its path and its loss: the views that belong to one method alone.
 
-A method of this lab may have ``panels(problem, view, k)`` that yields `Course`, `Points` and `Matrices`; the
-page draws each kind in one way and knows no method. Panels of one key go into one chart, so methods that
-yield the same key are seen against each other.
+A method of this lab may have ``panels(problem, view, k)`` that yields `Course`, `Points`, `Arrows` and
+`Matrices`; the page draws each kind in one way and knows no method. Panels of one key go into one chart, so
+methods that yield the same key are seen against each other. What a method claims has to be seen beside
+methods that do without it: ``compares(method, problem, view, k)`` yields panels of any method of its race.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -52,6 +54,8 @@ class Points:
     joined : draw a line through the points.
     log_x, log_y : whether the axes are logarithmic.
     level : a value of y to compare with, drawn as a line; None = there is none.
+    beside : (m, 2) curves that are the same for all methods, by what they are.
+    apart : each method has a chart of its own.
     key, title, name, words : see `Course`.
     """
 
@@ -65,7 +69,27 @@ class Points:
     log_x: bool = False
     log_y: bool = False
     level: float | None = None
+    beside: Mapping[str, Array] = field(default_factory=lambda: MappingProxyType({}))
+    apart: bool = False
     name: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrows:
+    """Vectors of a plane at the iterate of the cursor; each method has a chart of its own.
+
+    Attributes
+    ----------
+    arrows : (2, 2) tail and tip, by what it is.
+    key, title, words : see `Course`; x_title, y_title : see `Points`.
+    """
+
+    key: str
+    title: str
+    arrows: Mapping[str, Array]
+    x_title: str
+    y_title: str
     words: str = ""
 
 
@@ -77,17 +101,19 @@ class Matrices:
     ----------
     matrices : (rows, columns) each, by what it is.
     signed : colours lie around zero; otherwise they go from the smallest to the largest entry.
-    key, title, words : see `Course`; matrices of several methods stand below each other.
+    sides : what the rows and columns of a small matrix are; its entries are then written out.
+    key, title, words : see `Course`; those of methods with one each stand side by side.
     """
 
     key: str
     title: str
     matrices: Mapping[str, Array]
     signed: bool = True
+    sides: tuple[str, ...] = ()
     words: str = ""
 
 
-Panel = Course | Points | Matrices
+Panel = Course | Points | Arrows | Matrices
 
 
 @runtime_checkable
@@ -99,16 +125,34 @@ class Shows(Protocol):
         ...
 
 
-def panels_of(method: Any, problem: Any, view: TraceView, k: int) -> list[Panel]:
-    """Return the panels of a method's run; none if the method has no views of its own.
+@runtime_checkable
+class Compares(Protocol):
+    """A method whose views are of every method that it is raced against, itself among them."""
+
+    def compares(self, method: Any, problem: Any, view: TraceView, k: int) -> Iterable[Panel]:
+        """Yield what is seen of a method's run on `problem` with the cursor at iterate k."""
+        ...
+
+
+def comparing(methods: Iterable[Any]) -> list[Compares]:
+    """Return those methods of a race that look at all others, one of each kind."""
+    return list({type(m).compares: m for m in methods if isinstance(m, Compares)}.values())
+
+
+def panels_of(
+    method: Any, problem: Any, view: TraceView, k: int, others: Iterable[Compares] = ()
+) -> list[Panel]:
+    """Return the panels of a method's run; none if no method has views of it.
 
     Parameters
     ----------
     problem : what the run was on.
     view : the trace, with an iterate at least.
     k : where the cursor rests.
+    others : methods of the race that look at all of it (`comparing`).
     """
-    return list(method.panels(problem, view, k)) if isinstance(method, Shows) else []
+    own = list(method.panels(problem, view, k)) if isinstance(method, Shows) else []
+    return own + [panel for other in others for panel in other.compares(method, problem, view, k)]
 
 
 def along_kept(view: TraceView, read: Callable[[Snapshot], float | None]) -> Array:

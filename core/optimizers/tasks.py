@@ -30,6 +30,7 @@ TRAIN_SHARE = 0.7
 CHARACTERS, CONTEXT, MEASURED_TEXTS = 300_000, 32, 128
 #: Angles of the four sources of `RotatedDigits` [degrees].
 ANGLES = (-45.0, -15.0, 15.0, 45.0)
+IMAGE = (digits.SIDE, digits.SIDE)
 DIGIT = Target("digit", tuple("0123456789"))
 
 
@@ -68,6 +69,17 @@ class Digits(Batches):
         choices={"even": "alike", "uneven": "contrast and brightness of each image its own"},
         doc="how the images are lit",
     )
+    contrast: float = param(
+        0.1, low=0.01, high=1.0, log=True, label="lowest contrast",
+        doc="of an image in uneven light; the highest is 1",
+    )  # fmt: skip
+    brightness: float = param(
+        0.5,
+        low=0.0,
+        high=2.0,
+        label="highest brightness",
+        doc="added to an image in uneven light; the lowest is 0",
+    )
     label_noise: float = param(
         0.0, low=0.0, high=0.9, advanced=True, doc="share of the training labels that are drawn anew"
     )
@@ -83,7 +95,7 @@ class Digits(Batches):
         rng = np.random.default_rng(np.random.SeedSequence(seed))
         images = images_of(self.images, rng)
         if self.light == "uneven":
-            images = digits.with_uneven_light(images, rng)
+            images = digits.with_uneven_light(images, rng, self.contrast, self.brightness)
         train, held_out = digits.split(images.labels, TRAIN_SHARE, rng)
         labels = images.labels.copy()
         wrong = train[rng.random(len(train)) < self.label_noise]
@@ -144,7 +156,7 @@ class DigitsMlp(Digits):
         yield Progress("making the images")
         network = mlp([64, *[self.width] * self.depth, 10], self.activation)
         data = self.data(seed, flat=True)
-        return classification(network, data, seed, 10, target=DIGIT, **self.settings())
+        return classification(network, data, seed, 10, target=DIGIT, image=IMAGE, **self.settings())
 
 
 @problem(
@@ -165,7 +177,7 @@ class DigitsCnn(Digits):
 
         yield Progress("making the images")
         data = self.data(seed, flat=False)
-        return classification(cnn(), data, seed, 10, target=DIGIT, **self.settings())
+        return classification(cnn(), data, seed, 10, target=DIGIT, image=IMAGE, **self.settings())
 
 
 @problem(
@@ -197,7 +209,18 @@ class RotatedDigits(Batches):
             ).pixels
         data = parts(standardised(pixels, train).reshape(-1, 64), images.labels, train, held_out)
         network = mlp([64, 48, 10], "tanh")
-        return classification(network, data, seed, 10, domains=domains, target=DIGIT, **self.settings())
+        names = tuple(f"{angle:+.0f}°".replace("-", "−") for angle in ANGLES)
+        return classification(
+            network,
+            data,
+            seed,
+            10,
+            domains=domains,
+            domain_names=names,
+            target=DIGIT,
+            image=IMAGE,
+            **self.settings(),
+        )
 
 
 @problem(

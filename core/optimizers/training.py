@@ -174,8 +174,10 @@ class Training(Landscape):
     evaluate_every : steps between measurements on the training and the held-out data.
     measured : training samples that a measurement looks at, from the first.
     classes : of a classification; 0 = regression.
-    domains : (N,) source of each training sample, where there are several.
+    domains : (N,) source of each training sample, 0, 1, …, where there are several.
+    domain_names : what each source is.
     target : what the classes or numbers are.
+    image : height and width of the images that the inputs are; empty where they are none.
     notes : sentences on what was assumed or left out.
     """
 
@@ -188,7 +190,9 @@ class Training(Landscape):
     measured: int = 100_000
     classes: int = 0
     domains: NDArray[np.int64] | None = None
+    domain_names: tuple[str, ...] = ()
     target: Target = Target()
+    image: tuple[int, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @property

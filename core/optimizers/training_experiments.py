@@ -177,7 +177,7 @@ def nexus_valley(views: Views, results: Results) -> Finding:
     Nexus stalls. About 2 s.
     """
     x = {name: np.array(result["x"]) for name, result in results.items()}
-    loss = {name: held_out(point) for name, point in x.items()}
+    loss = {name: float(held_out(point)) for name, point in x.items()}
     holds = loss["nexus"] < 0.2 * min(loss["sgd"], loss["nexus_still"]) and x["nexus"][0] ** 2 < 0.01
     return Finding(
         verdict(bool(holds)),

@@ -59,9 +59,28 @@ class Source:
 SOURCES = (Source(1.0), Source(-1.0))
 
 
-def held_out(x: Array) -> float:
-    """Return the loss (x − 1.5 a(z))² of a source that is not trained on."""
-    return float((x[0] - 1.5 * spread(x[1])) ** 2)
+def held_out(x: Array) -> Any:
+    """Return the loss (x − 1.5 a(z))² of a source that is not trained on at points (..., n)."""
+    return (x[..., 0] - 1.5 * spread(x[..., 1])) ** 2
+
+
+def source_minima(x: Array) -> Array:
+    """Return where each of `SOURCES` is smallest along x at points (..., n), (..., 2)."""
+    return np.stack([source.sign * spread(x[..., 1]) for source in SOURCES], axis=-1)
+
+
+def _curves() -> dict[str, Array]:
+    z = np.linspace(-4.0, 5.0, 181)
+    return {
+        f"minimum of source {i} at each y": np.column_stack([source.sign * spread(z), z])
+        for i, source in enumerate(SOURCES, 1)
+    }
+
+
+#: What is known of the sources, as attributes of a `Landscape`.
+KNOWN_OF_SOURCES: dict[str, Any] = {
+    "sources": SOURCES, "unseen": held_out, "source_minima": source_minima, "curves": _curves(),
+}  # fmt: skip
 
 
 @problem("noisy_valley", lab="optimizers", title="Nexus valley with noise", order=33)
@@ -83,5 +102,5 @@ class NoisyValley:
         start[:2], minimum[0, 1] = (1.5, -1.0), math.nan
         return Landscape(
             Source(0.0), start, minimum, 0.0, noise=self.sigma, noisy_from=2,
-            seed=seed, sources=SOURCES,
+            seed=seed, **KNOWN_OF_SOURCES,
         )  # fmt: skip

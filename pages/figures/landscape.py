@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,14 @@ def contours(
     data = [_ground(ground)]
     if len(landscape.minima):
         data.append(_minima(landscape))
+    data += [
+        {
+            "type": "scatter", "mode": "lines", "x": line[:, 0], "y": line[:, 1], "name": name,
+            "line": {"width": 1.6, "dash": dash}, "meta": {"role": "text", "cursor": False},
+            "hovertemplate": f"{name}: (%{{x:.4g}}, %{{y:.4g}})<extra></extra>",
+        }
+        for (name, line), dash in zip(landscape.curves.items(), cycle(style.DASHES[1:]), strict=False)
+    ]  # fmt: skip
     data += [
         _path(member, name, index, position(member.view))
         for member, name, index in zip(members, labels(members), roster.indices(members), strict=True)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
-from core.optimizers.panels import Course, Matrices, Panel, Points
+from core.optimizers.panels import Arrows, Course, Matrices, Panel, Points
 from core.run import MemberView
 from pages.figures import optimizers, style
 from pages.figures.roster import indices
 from pages.figures.style import FigureDict
 
 P = TypeVar("P", Course, Points, Matrices)
-#: Share of the width between two matrices.
-GAP = 0.06
+#: Share of the width between two matrices, and matrices in a row.
+GAP, IN_A_ROW = 0.06, 8
+#: Markers in place of dashes.
+SYMBOLS = dict(zip(style.DASHES, ("circle", "square", "diamond", "triangle-up"), strict=True))
 #: Entries a side that are sent: larger matrices are sent every second, third, … row and column.
 SIDE = 128
 
@@ -41,7 +43,7 @@ class Shown:
     def label(self) -> str:
         """What a legend says."""
         part = getattr(self.panel, "name", "")
-        return f"{self.name}: {part}" if part else self.name
+        return f"{self.name}, {part}" if part else self.name
 
 
 def by_key(members: Sequence[MemberView], panels: Sequence[Sequence[Panel]]) -> dict[str, list[Shown]]:
@@ -61,6 +63,19 @@ def by_key(members: Sequence[MemberView], panels: Sequence[Sequence[Panel]]) -> 
     return found
 
 
+def is_apart(panel: Panel) -> bool:
+    """Whether each method has a chart of its own."""
+    return isinstance(panel, Arrows) or (isinstance(panel, Points) and panel.apart)
+
+
+def apart(shown: Sequence[Shown]) -> list[list[Shown]]:
+    """Return the panels of each chart of one key: of one method each where they are apart."""
+    if not is_apart(shown[0].panel):
+        return [list(shown)]
+    names = dict.fromkeys(one.name for one in shown)
+    return [[one for one in shown if one.name == name] for name in names]
+
+
 def _of(kind: type[P], shown: Sequence[Shown]) -> list[tuple[Shown, P]]:
     return [(s, s.panel) for s in shown if isinstance(s.panel, kind)]
 
@@ -68,8 +83,16 @@ def _of(kind: type[P], shown: Sequence[Shown]) -> list[tuple[Shown, P]]:
 def _line(shown: Shown) -> dict[str, Any]:
     """Return the line of a panel: the method's own, others of the same method in further dashes."""
     line = style.method_line(shown.colour)
-    dash = style.DASHES.index(line["dash"]) + shown.number
-    return line | {"dash": style.DASHES[dash % len(style.DASHES)]}
+    alone = is_apart(shown.panel)
+    first = 0 if alone else style.DASHES.index(line["dash"])
+    dash = style.DASHES[(first + shown.number) % len(style.DASHES)]
+    return line | {"dash": dash, "width": line["width"] if alone or shown.number == 0 else 1.2}
+
+
+def _symbol(shown: Shown) -> str:
+    """Return the marker of a cloud: the method's own shape, hollow for its second cloud."""
+    shape = SYMBOLS[style.method_line(shown.colour)["dash"]]
+    return f"{shape}-open" if shown.number else shape
 
 
 def courses(shown: Sequence[Shown]) -> FigureDict:
@@ -111,13 +134,16 @@ def points(shown: Sequence[Shown]) -> FigureDict:
     found = _of(Points, shown)
     for one, cloud in found:
         hover = f"{cloud.x_title} %{{x:.4g}}: %{{y:.4g}}"
+        label = cloud.name if cloud.apart and cloud.name else one.label
         data.append(
             {
                 "type": "scatter", "mode": "lines" if cloud.joined else "markers", "x": cloud.x, "y": cloud.y,
-                "name": one.label, "line": _line(one), "marker": {"size": 6, "opacity": 0.7},
+                "name": label, "line": _line(one),
+                "marker": {"size": 6, "opacity": 0.7, "symbol": _symbol(one)},
                 "meta": style.method_meta(one.colour), "hovertemplate": hover,
             }
         )  # fmt: skip
+    data += _beside([cloud for _, cloud in found])
     first = found[0][1]
     xs = np.concatenate([cloud.x[np.isfinite(cloud.x)] for _, cloud in found])
     if len(xs):
@@ -129,33 +155,90 @@ def points(shown: Sequence[Shown]) -> FigureDict:
     return figure
 
 
+def _beside(clouds: Sequence[Points]) -> list[dict[str, Any]]:
+    """Return the curves that all methods have in common, each once."""
+    curves = {name: curve for cloud in clouds for name, curve in cloud.beside.items()}
+    return [
+        {
+            "type": "scatter", "mode": "lines", "x": curve[:, 0], "y": curve[:, 1], "name": name,
+            "line": {"width": 1.5, "dash": style.DASHES[(i + 1) % len(style.DASHES)]}, "hoverinfo": "skip",
+            "meta": {"role": "muted", "cursor": False},
+        }
+        for i, (name, curve) in enumerate(curves.items())
+    ]  # fmt: skip
+
+
+def arrows(panel: Arrows) -> FigureDict:
+    """Draw vectors that do not vanish at equal axes, each named in the legend."""
+    data: list[dict[str, Any]] = []
+    for i, (name, arrow) in enumerate(panel.arrows.items()):
+        (x0, y0), (x1, y1) = arrow
+        if x0 == x1 and y0 == y1:
+            continue
+        data.append(
+            {
+                "type": "scatter", "mode": "lines+markers", "x": np.array([x0, x1]), "y": np.array([y0, y1]),
+                "name": name, "line": {"width": 2, "dash": style.DASHES[i // style.COLOURS]},
+                "marker": {"symbol": "arrow", "angleref": "previous", "size": np.array([0, 14])},
+                "meta": style.method_meta(i), "hovertemplate": f"({x1 - x0:.4g}, {y1 - y0:.4g})",
+            }
+        )  # fmt: skip
+    x, y = {"title": {"text": panel.x_title}}, {"title": {"text": panel.y_title}, "scaleanchor": "x"}
+    figure = style.figure(data, x, y)
+    figure["layout"]["hovermode"] = "closest"
+    return figure
+
+
 def _logarithmic(log: bool) -> dict[str, Any]:
     return {"type": "log", "exponentformat": "power"} if log else {}
 
 
+def side_by_side(shown: Sequence[Shown]) -> list[tuple[str, Matrices]]:
+    """Return the matrices of each chart with its head: one of all methods that have a single matrix each."""
+    found = _of(Matrices, shown)
+    if any(len(panel.matrices) != 1 for _, panel in found):
+        return [(f"{one.name}: {panel.title}", panel) for one, panel in found]
+    first = found[0][1]
+    together = {one.name: next(iter(panel.matrices.values())) for one, panel in found}
+    return [(first.title, replace(first, matrices=together))]
+
+
+def rows_of(panel: Matrices) -> int:
+    """Return how many rows the matrices stand in."""
+    return -(-len(panel.matrices) // IN_A_ROW)
+
+
 def matrices(panel: Matrices) -> FigureDict:
-    """Draw one method's matrices side by side, each with colours of its own."""
+    """Draw one method's matrices side by side, each with colours of its own; many of them in several rows."""
     count = len(panel.matrices)
-    width = (1.0 - GAP * (count - 1)) / count
+    rows, columns = rows_of(panel), min(count, IN_A_ROW)
+    gap = GAP if rows == 1 else GAP / 4
+    width, height = (1.0 - gap * (columns - 1)) / columns, 1.0 / rows
+    head = (0.1 if rows == 1 else 0.16) * height  # room for the names
     data: list[dict[str, Any]] = []
     layout: dict[str, Any] = {"template": "none", "showlegend": False, "hovermode": "closest"}
     notes: list[dict[str, Any]] = []
     for i, (name, matrix) in enumerate(panel.matrices.items()):
         axis, stride = "" if i == 0 else str(i + 1), -(-max(matrix.shape) // SIDE)
-        low = i * (width + GAP)
-        data.append(_heat(matrix[::stride, ::stride], stride, signed=panel.signed) | _axes(axis))
+        low, top = (i % columns) * (width + gap), 1.0 - (i // columns) * height - head
+        heat = _heat(matrix[::stride, ::stride], stride, signed=panel.signed) | _axes(axis)
+        ticks: dict[str, Any] = {"showticklabels": rows == 1, "ticks": ""}
+        if panel.sides:
+            ticks |= {"tickvals": np.arange(len(panel.sides)), "ticktext": list(panel.sides)}
+            heat |= {"texttemplate": "%{z:.2f}"}
+        data.append(heat)
         layout[f"xaxis{axis}"] = {
             "domain": [low, low + width], "showgrid": False, "zeroline": False, "anchor": f"y{axis}",
-            "constrain": "domain",
+            "constrain": "domain", **ticks,
         }  # fmt: skip
         layout[f"yaxis{axis}"] = {
             "autorange": "reversed", "showgrid": False, "zeroline": False, "anchor": f"x{axis}",
-            "scaleanchor": f"x{axis}", "constrain": "domain",
+            "scaleanchor": f"x{axis}", "constrain": "domain", "domain": [top - height + head, top], **ticks,
         }  # fmt: skip
         notes.append(
-            {"x": low + width / 2, "y": 1.0, "xref": "paper", "yref": "paper", "text": name,
+            {"x": low + width / 2, "y": top, "xref": "paper", "yref": "paper", "text": name,
              "showarrow": False, "xanchor": "center", "yanchor": "bottom",
-             "font": {"size": 12, "color": "role:muted"}}
+             "font": {"size": 12 if rows == 1 else 10, "color": "role:muted"}}
         )  # fmt: skip
     layout["annotations"] = notes
     return {"data": data, "layout": layout}

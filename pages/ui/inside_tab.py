@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.optimizers.panels import Course, Matrices, Panel, Points, panels_of
+from core.optimizers.panels import Arrows, Compares, Course, Matrices, Panel, comparing, panels_of
 from core.optimizers.steps import SCALARS
 from core.registry import Scale
 from core.run import MemberView
@@ -32,8 +32,9 @@ def inside_tab(shown: Look[Any], k: int | None, group: str) -> None:
         st.caption("What goes on inside the methods stands here when the race is over.")
         return
     members = shown.members
+    others = comparing(member.recipe.build_method() for member in members)
     found = [
-        shown.kept(("panels", number, k), partial(_panels, shown.problem, member, k))
+        shown.kept(("panels", number, k), partial(_panels, shown.problem, member, k, others))
         for number, member in enumerate(members)
     ]
     charted = charts.by_key(members, found)
@@ -46,20 +47,22 @@ def inside_tab(shown: Look[Any], k: int | None, group: str) -> None:
         if isinstance(panels[0].panel, Matrices):
             _draw_matrices(shown, key, panels, group)
             continue
-        with (left, right)[narrow % 2]:
-            _draw_chart(shown, key, panels, group, k)
-        narrow += 1
+        for part in charts.apart(panels):
+            with (left, right)[narrow % 2]:
+                _draw_chart(shown, key, part, group, k)
+            narrow += 1
 
 
-def _panels(problem: Any, member: MemberView, k: int) -> list[Panel]:
-    """Return a method's panels, and a course of every number that it alone records."""
-    common = {*SCALARS, *member.recipe.problem_spec.scalars}
+def _panels(problem: Any, member: MemberView, k: int, others: list[Compares]) -> list[Panel]:
+    """Return a method's panels, and a course of every further number that it alone records."""
+    shown = panels_of(member.recipe.build_method(), problem, member.view, k, others)
+    common = {*SCALARS, *member.recipe.problem_spec.scalars, *(panel.key for panel in shown)}
     own: list[Panel] = [
         Course(name, _title(scalar.label), member.view.scalars[name], log=scalar.scale is Scale.LOG)
         for name, scalar in member.recipe.method_spec.scalars.items()
         if name not in common and np.isfinite(member.view.scalars[name]).any()
     ]
-    return [*panels_of(member.recipe.build_method(), problem, member.view, k), *own]
+    return [*shown, *own]
 
 
 def _title(label: str) -> str:
@@ -69,25 +72,28 @@ def _title(label: str) -> str:
 
 def _draw_chart(shown: Look[Any], key: str, panels: list[charts.Shown], group: str, k: int) -> None:
     panel = panels[0].panel
+    title = panel.title
     if isinstance(panel, Course):
         figure, height, run = charts.courses(panels), COURSE_HEIGHT, shown.run
+    elif isinstance(panel, Arrows):
+        figure, height, run = charts.arrows(panel), POINTS_HEIGHT, f"{shown.run}.{k}"
     else:
         figure, height, run = charts.points(panels), POINTS_HEIGHT, f"{shown.run}.{k}"
+    if charts.is_apart(panel):
+        key, title = f"{key}.{panels[0].name}", f"{panels[0].name}: {title}"
     components.live_figure(
-        f"{group}.inside.{key}", figure, group=group, run=f"{run}.{key}", height=height, title=panel.title,
-        cursor=not isinstance(panel, Points),
+        f"{group}.inside.{key}", figure, group=group, run=f"{run}.{key}", height=height, title=title,
+        cursor=isinstance(panel, Course),
     )  # fmt: skip
     _say(panels)
 
 
 def _draw_matrices(shown: Look[Any], key: str, panels: list[charts.Shown], group: str) -> None:
-    for one in panels:
-        if isinstance(one.panel, Matrices):
-            components.live_figure(
-                f"{group}.inside.{key}.{one.name}.{one.number}", charts.matrices(one.panel), group=group,
-                run=f"{shown.run}.{key}.{one.name}", height=MATRICES_HEIGHT, cursor=False,
-                title=f"{one.name}: {one.panel.title}",
-            )  # fmt: skip
+    for i, (title, panel) in enumerate(charts.side_by_side(panels)):
+        components.live_figure(
+            f"{group}.inside.{key}.{i}", charts.matrices(panel), group=group, run=f"{shown.run}.{key}.{i}",
+            height=MATRICES_HEIGHT, cursor=False, title=title,
+        )  # fmt: skip
     _say(panels)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from core.optimizers.panels import Course, Matrices, Points, along_kept, panels_of
+from core.optimizers.panels import Arrows, Course, Matrices, Points, along_kept, comparing, panels_of
 from core.recipe import make
 from core.run import MemberView, Run
 from pages.figures import panels
@@ -24,7 +25,7 @@ def test_panels_of_one_key_share_a_chart_and_keep_their_method_s_colour() -> Non
     charted = panels.by_key(members, own)
     assert list(charted) == ["size"]
     lines = panels.courses(charted["size"])["data"]
-    assert [line["name"] for line in lines] == ["Adam", "SGD: largest", ""]
+    assert [line["name"] for line in lines] == ["Adam", "SGD, largest", ""]
     assert lines[0]["meta"] != lines[1]["meta"]
     np.testing.assert_array_equal(lines[0]["y"], own[0][0].values)
     # the level spans the run
@@ -80,3 +81,63 @@ def test_a_method_without_views_of_its_own_has_no_panels() -> None:
         """A method."""
 
     assert panels_of(Plain(), None, _race("adam")[0].view, 0) == []
+
+
+def test_curves_that_are_apart_have_a_chart_for_each_method() -> None:
+    members = _race("adam", "sgd")
+    x = np.linspace(0, 1, 5)
+    own = [[Points("p", "P", x, x, "x", "y", joined=True, apart=True, name=n) for n in "ab"] for _ in members]
+    parts = panels.apart(panels.by_key(members, own)["p"])
+    assert [[one.name for one in part] for part in parts] == [["Adam"] * 2, ["SGD"] * 2]
+    first, second = panels.points(parts[1])["data"]
+    assert (first["name"], first["line"]["dash"], second["line"]["dash"]) == ("a", "solid", "dash")
+
+
+def test_curves_beside_the_methods_are_drawn_once() -> None:
+    members = _race("adam", "sgd")
+    line, x = {"wall": np.array([[0.0, 0.0], [1.0, 2.0]])}, np.linspace(0, 1, 5)
+    own = [[Points("p", "P", x, x, "x", "y", joined=True, beside=line)] for _ in members]
+    data = panels.points(panels.by_key(members, own)["p"])["data"]
+    (wall,) = [trace for trace in data if trace["name"] == "wall"]
+    assert list(wall["y"]) == [0.0, 2.0]
+
+
+def test_arrows_go_from_tail_to_tip_and_those_without_length_are_left_out() -> None:
+    vectors = {"a": np.array([[0.0, 0.0], [1.0, 2.0]]), "none": np.ones((2, 2))}
+    figure = panels.arrows(Arrows("v", "V", vectors, "x", "y"))
+    (arrow,) = figure["data"]
+    assert (list(arrow["x"]), list(arrow["y"])) == ([0.0, 1.0], [0.0, 2.0])
+    assert arrow["marker"]["symbol"] == "arrow"
+    assert figure["layout"]["yaxis"]["scaleanchor"] == "x"
+
+
+def test_single_matrices_of_several_methods_stand_in_one_chart_with_their_entries() -> None:
+    members = _race("adam", "sgd")
+    own = [[Matrices("m", "M", {"": np.eye(2) * f}, sides=("a", "b"))] for f in (1.0, 2.0)]
+    ((head, together),) = panels.side_by_side(panels.by_key(members, own)["m"])
+    assert (head, list(together.matrices)) == ("M", ["Adam", "SGD"])
+    figure = panels.matrices(together)
+    assert figure["data"][1]["texttemplate"] == "%{z:.2f}"
+    assert figure["layout"]["xaxis2"]["ticktext"] == ["a", "b"]
+
+
+def test_many_matrices_stand_in_rows_that_do_not_overlap() -> None:
+    panel = Matrices("m", "M", {str(i): np.eye(3) for i in range(11)})
+    layout = panels.matrices(panel)["layout"]
+    assert layout["yaxis9"]["domain"][1] < layout["yaxis"]["domain"][0]
+    assert layout["xaxis9"]["domain"] == layout["xaxis"]["domain"]
+    assert layout["yaxis11"]["domain"][0] == pytest.approx(0.0)
+
+
+def test_one_method_of_each_kind_looks_at_the_whole_race() -> None:
+    class Looks:
+        """A method."""
+
+        def compares(self, method: object, problem: object, view: object, k: int) -> list[Course]:
+            """Say who was looked at."""
+            return [Course("c", str(method), np.zeros(1))]
+
+    others = comparing([Looks(), "plain", Looks()])
+    assert len(others) == 1
+    (panel,) = panels_of("plain", None, _race("adam")[0].view, 0, others)
+    assert panel.title == "plain"

@@ -17,10 +17,13 @@ from core.iterate import Array, Iterate, Lazy, Status
 from core.optimizers.descent import Stepper
 from core.optimizers.landscape import Function, Landscape
 from core.optimizers.network_descent import Rows, train
+from core.optimizers.panels import Panel
+from core.optimizers.source_views import of_sources, walk_vectors
 from core.optimizers.steps import SCALARS, Oracle, Recorder
 from core.optimizers.training import Training
 from core.optimizers.wrapped import Wrapper
 from core.registry import Scalar, method, param
+from core.trace import TraceView
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
     from core.optimizers.optim.nexus import Nexus
 
 SOURCE = "H. Chen et al., Nexus (code not published); its inner loop is that of the common-weakness "
-NEXUS_SCALARS = SCALARS | {"source_cosine": Scalar("mean cosine of the sources' gradients")}
+NEXUS_SCALARS = SCALARS | {
+    "source_cosine": Scalar("mean cosine of the sources' gradients as the step meets them")
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -70,6 +75,15 @@ class Sources(Wrapper):
     def walk(self) -> float:
         """Return the length γ of an inner step."""
         raise NotImplementedError
+
+    def compares(self, method: Any, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
+        """Yield how alike the sources are where a method is, and how it does on a source that is new."""
+        return of_sources(problem, view, k)
+
+    def panels(self, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
+        """Yield the gradients of two sources before and after the walk down the first one."""
+        if len(problem.sources) == 2 and problem.n >= 2:
+            yield walk_vectors(problem, view.snapshot("x", k), self.walk(), self.normalize)
 
 
 @method(

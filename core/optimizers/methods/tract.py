@@ -7,15 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from core.iterate import Iterate
+from core.optimizers.first_layer import of_first_layer, second_moment
 from core.optimizers.landscape import Landscape
 from core.optimizers.network_descent import BatchGradients, train
+from core.optimizers.panels import Panel, Points
 from core.optimizers.steps import SCALARS
 from core.optimizers.training import Training
 from core.optimizers.wrapped import Wrapper
 from core.registry import method, param
+from core.trace import TraceView
+
+if TYPE_CHECKING:
+    from core.optimizers.networks import FirstLayer
 
 
 def __getattr__(name: str) -> Any:
@@ -63,6 +71,33 @@ class Tract(Wrapper):
                 "TrAct changes the gradient of a network's first linear or convolutional layer, and there is "
                 "none here; take digits_mlp, digits_cnn or table"
             )
+        return train(self.inner(), problem, BatchGradients(problem, self.first_layer()))
+
+    def first_layer(self) -> FirstLayer:
+        """Return the layer whose gradient is TrAct's."""
         from core.optimizers.optim.tract import TrActLayers
 
-        return train(self.inner(), problem, BatchGradients(problem, TrActLayers(self.ridge)))
+        return TrActLayers(self.ridge)
+
+    def compares(self, method: Any, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
+        """Yield what a step on the first layer does, by TrAct's gradient and by the plain one."""
+        if not isinstance(problem, Training) or not problem.network.has_first_layer:
+            return
+        layers: dict[str, FirstLayer | None] = {"plain gradient": None}
+        if isinstance(method, Tract):
+            layers = {f"λ = {method.ridge:g}": method.first_layer(), **layers}
+        yield from of_first_layer(problem, view, k, layers)
+        if isinstance(method, Tract):
+            yield _second_moment(problem, method.ridge)
+
+
+def _second_moment(training: Training, ridge: float) -> Points:
+    """Return the inputs' second moment, whose small eigenvalues λ keeps from being divided by."""
+    values = second_moment(training)
+    above = int((values > ridge).sum())
+    return Points(
+        "second_moment", "Eigenvalues of xxᵀ/b, and λ", np.arange(1.0, len(values) + 1),
+        np.where(values > 0, values, np.nan), "number", "eigenvalue", log_y=True, level=ridge,
+        words=f"{above} of {len(values)} directions of a batch's inputs are above the line λ = {ridge:g}: "
+        "there TrAct undoes the inputs' scale; below, it is the plain gradient over λ.",
+    )  # fmt: skip
