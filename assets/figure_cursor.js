@@ -4,7 +4,16 @@ import { svg } from "./dom.js";
 import { indexAt } from "./pack.js";
 
 const ARROW = { length: 74, shorter: 11, head: 9 };
+/** Radius [px] of a marked point. */
+const MARK = 4.5;
+/** Traces of the cursor alone: the overlay draws one step of them, Plotly knows no such types. */
+const OF_CURSOR = new Set(["arrows", "outline", "marks"]);
 const DASHES = { dash: "7 4", dot: "2 4", dashdot: "7 4 2 4" };
+
+/** Whether a trace is the overlay's alone. */
+export function followsCursor({ type }) {
+  return OF_CURSOR.has(type);
+}
 
 export class CursorOverlay {
   /** @param {HTMLElement} host positioned element that holds the chart */
@@ -16,6 +25,7 @@ export class CursorOverlay {
   colour(theme) {
     this.stroke = theme.muted;
     this.halo = theme.panel;
+    this.casing = theme.text;
   }
 
   /**
@@ -60,20 +70,25 @@ export class CursorOverlay {
     return [...rules, ...dots];
   }
 
-  /** Every path up to the cursor, its newest point, and the arrows there; all within the axes. */
+  /** Every path up to the cursor, its newest point, and the step's arrows and shapes; all within the axes. */
   trails(layout, traces, k) {
     const { xaxis: x, yaxis: y } = layout;
     const shown = traces.filter(({ visible }) => visible !== "legendonly" && visible !== false);
     const lines = [];
     const arrows = [];
+    const shapes = [];
     const dots = [];
     for (const trace of shown) {
       if (trace.type === "arrows") {
         const arrow = this.arrow(trace, k, x, y, arrows.length);
         if (arrow) arrows.push(arrow);
+      } else if (trace.type === "outline") {
+        shapes.push(...this.outline(trace, k, x, y));
+      } else if (trace.type === "marks") {
+        dots.push(...this.points(trace, k, x, y));
       } else if (trace.meta?.trail && trace.x.length) {
         const index = indexAt(trace.customdata, k);
-        lines.push(trail(trace, index, x, y));
+        lines.push(...trail(trace, index, x, y, this.casing));
         const [left, top] = [x.d2p(trace.x[index]), y.d2p(trace.y[index])];
         if (!Number.isFinite(left) || !Number.isFinite(top)) continue;
         dots.push(svg("circle", {
@@ -83,8 +98,44 @@ export class CursorOverlay {
     }
     return [svg(
       "svg", { x: x._offset, y: y._offset, width: x._length, height: y._length, overflow: "hidden" },
-      ...lines, ...arrows, ...dots,
+      ...shapes, ...lines, ...arrows, ...dots,
     )];
+  }
+
+  /** Ellipses of the step that leaves the cursor's iterate: circles of radius 1 that a matrix maps. */
+  outline(trace, k, x, y) {
+    if (!trace.customdata?.length) return [];
+    const index = indexAt(trace.customdata, k);
+    const centre = [trace.x[index], trace.y[index]];
+    const [left, top] = [x.d2p(centre[0]), y.d2p(centre[1])];
+    const along = (u, v) => [x.d2p(centre[0] + u) - left, y.d2p(centre[1] + v) - top];
+    const matrix = [
+      ...along(trace.ux[index], trace.uy[index]), ...along(trace.vx[index], trace.vy[index]), left, top,
+    ];
+    if (!matrix.every(Number.isFinite)) return [];
+    return trace.meta.rings.flatMap((r) => [[this.halo, 4, 0.5], [trace.line.color, 1.75, 1]].map(
+      ([stroke, width, opacity], under) => svg("circle", {
+        r, transform: `matrix(${matrix})`, fill: "none", stroke, "stroke-width": width, "stroke-opacity": opacity,
+        "stroke-dasharray": under ? DASHES[trace.line.dash] : undefined, "vector-effect": "non-scaling-stroke",
+      }),
+    ));
+  }
+
+  /** Points of the step that leaves the cursor's iterate. */
+  points(trace, k, x, y) {
+    if (!trace.customdata?.length) return [];
+    const index = indexAt(trace.customdata, k);
+    const found = [];
+    for (let i = trace.first[index]; i < trace.first[index + 1]; i += 1) {
+      const [left, top] = [x.d2p(trace.x[i]), y.d2p(trace.y[i])];
+      if (!Number.isFinite(left + top)) continue;
+      const colour = trace.line.color;
+      found.push(svg("circle", {
+        cx: left, cy: top, r: MARK, fill: trace.meta.hollow ? this.halo : colour,
+        stroke: trace.meta.hollow ? colour : this.halo, "stroke-width": 2,
+      }));
+    }
+    return found;
   }
 
   /** One term of the step that leaves the cursor's iterate; later ones are shorter, so that equal ones show. */
@@ -114,28 +165,45 @@ export class CursorOverlay {
   }
 }
 
-/** A path up to a sample, as a line or as dots. */
-function trail(trace, index, x, y) {
+/** A path up to a sample, as a line or as dots; where a number tints it, a part for each of its colours. */
+function trail(trace, index, x, y, casing) {
   const isLine = trace.meta.trail === "line";
-  let d = "";
-  let pen = "M";
+  const { tint, scale } = trace.meta;
+  const parts = new Map();
+  let before = null;
   for (let i = 0; i <= index; i += 1) {
     const [left, top] = [x.d2p(trace.x[i]), y.d2p(trace.y[i])];
     if (!Number.isFinite(left) || !Number.isFinite(top)) {
-      pen = "M";
+      before = null;
       continue;
     }
     // far outside the browser's own arithmetic is not exact
-    const [clippedLeft, clippedTop] = [left, top].map((p) => Math.min(1e5, Math.max(-1e5, p)).toFixed(1));
-    d += isLine ? `${pen}${clippedLeft} ${clippedTop}` : `M${clippedLeft} ${clippedTop}h0`;
-    pen = "L";
+    const here = [left, top].map((p) => Math.min(1e5, Math.max(-1e5, p)).toFixed(1)).join(" ");
+    // a step has the colour of the iterate that it leaves
+    const colour = tint ? shade(scale, tint[isLine ? Math.max(0, i - 1) : i]) : trace.line.color;
+    const part = parts.get(colour) ?? parts.set(colour, { d: "", end: null }).get(colour);
+    if (!isLine) part.d += `M${here}h0`;
+    else if (before === null) part.d += `M${here}`;
+    else part.d += part.end === before ? `L${here}` : `M${before}L${here}`;
+    part.end = here;
+    before = here;
   }
-  return svg("path", {
-    d, fill: "none", stroke: trace.line.color, "stroke-linejoin": "round",
-    "stroke-width": isLine ? 2.25 : 5, "stroke-opacity": isLine ? 1 : 0.55,
+  // a light colour would be lost on a light ground
+  const under = isLine && tint ? [svg("path", {
+    d: [...parts.values()].map(({ d }) => d).join(""), fill: "none", stroke: casing, "stroke-width": 5,
+    "stroke-opacity": 0.55, "stroke-linejoin": "round",
+  })] : [];
+  return under.concat([...parts].map(([stroke, { d }]) => svg("path", {
+    d, fill: "none", stroke, "stroke-linejoin": "round",
+    "stroke-width": isLine ? (tint ? 3 : 2.25) : 5, "stroke-opacity": isLine ? 1 : 0.55,
     "stroke-linecap": isLine ? "butt" : "round",
-    "stroke-dasharray": isLine ? DASHES[trace.line.dash] : undefined,
-  });
+    "stroke-dasharray": isLine && !tint ? DASHES[trace.line.dash] : undefined,
+  })));
+}
+
+/** The colour of a share in 0…1. */
+function shade(scale, share) {
+  return scale[Math.round((Number.isFinite(share) ? share : 0) * (scale.length - 1))];
 }
 
 function sample(trace, k) {

@@ -1,7 +1,7 @@
 // A Plotly chart that stays: one node, Plotly.react, zoom kept, the group's cursor drawn over it.
 import { group, listen, emit, setCursor } from "./bus.js";
 import { el, svg, instanceOf, perFrame, release as releaseNode } from "./dom.js";
-import { CursorOverlay } from "./figure_cursor.js";
+import { CursorOverlay, followsCursor } from "./figure_cursor.js";
 import { shortName } from "./names.js";
 import { sameBytes, unpackFigure } from "./pack.js";
 import { themedLayout, themedTrace, themeOf } from "./theme.js";
@@ -135,8 +135,7 @@ class LiveFigure {
     const first = !this.gd;
     // one configuration object for good: a changed one makes Plotly build the chart anew
     this.settings ??= this.config(Plotly);
-    // arrows follow the cursor: the overlay draws them, Plotly knows no such trace
-    const drawn = this.traces.filter(({ type }) => type !== "arrows");
+    const drawn = this.traces.filter((trace) => !followsCursor(trace));
     await Plotly.react(this.plot, drawn, layout, this.settings);
     this.gd = this.plot;
     if (first) this.connect();
@@ -279,10 +278,15 @@ function traceKey(trace) {
   return trace.legendgroup ?? trace.name ?? "";
 }
 
-/** A short piece of the trace's line. */
+/** A short piece of the trace's line, or one of its points. */
 function swatch(trace) {
   const dashes = { dash: "5 3", dot: "1.5 3", dashdot: "5 3 1.5 3" };
   const colour = trace.line?.color ?? trace.marker?.color ?? "currentColor";
+  if (trace.type === "marks") {
+    return svg("svg", { width: 10, height: 10, "aria-hidden": "true" }, svg("circle", {
+      cx: 5, cy: 5, r: 3.5, stroke: colour, "stroke-width": 2, fill: trace.meta.hollow ? "none" : colour,
+    }));
+  }
   return svg("svg", { width: 18, height: 8, "aria-hidden": "true" }, svg("line", {
     x1: 1, x2: 17, y1: 4, y2: 4, stroke: colour, "stroke-width": 2,
     "stroke-dasharray": dashes[trace.line?.dash],

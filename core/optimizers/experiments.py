@@ -68,12 +68,47 @@ def diffgrad_f1(views: Views, results: Results) -> Finding:
     one step to the next, which is nearly everywhere here. So diffGrad takes steps of about half Adam's
     length. The control is Adam with half the learning rate: it has no friction and comes back as well. At
     twice this rate the roles are reversed: Adam ends in the deeper minimum, diffGrad in the other.
+
+    The tab Inside shows the friction, and the rate that each of the three is left with.
     """
     xi = friction(views["diffgrad"])
     return Finding(
         _is_the_friction(results),
         f"{_where(results)}. The friction's median over the run is {np.median(xi):.2f}: halving Adam's rate "
         "does nearly the same.",
+    )
+
+
+#: In these units the gradient of F1 changes by far more than 1 a step.
+OTHER_UNITS = 1e3
+
+
+@experiment(
+    "diffgrad_units",
+    lab="optimizers",
+    title="diffGrad on F1 in other units",
+    question="Does the unit of the loss matter?",
+    claim="Multiplying the loss by a constant changes nothing, as with Adam",
+    source=DIFFGRAD + "; a control of ours",
+    problem="diffgrad_f1",
+    problem_params={"scale": OTHER_UNITS},
+    methods=RACE,
+    order=13,
+)
+def diffgrad_units(views: Views, results: Results) -> Finding:
+    """One function, a thousand times higher.
+
+    Adam divides the gradient by its own size, so that a constant in front of the loss cancels. The friction
+    compares the gradient's change with 1, whatever the unit is: in large units it is 1 and diffGrad is Adam,
+    in small ones it is ½ and diffGrad is Adam at half the rate. Set the loss scale to 0.001 to see it come
+    back with the other one.
+    """
+    paths = {name: np.array([v.snapshots[int(k)]["x"][0] for k in v.kept]) for name, v in views.items()}
+    to_adam, to_half = (float(np.abs(paths["diffgrad"] - paths[m]).max()) for m in ("adam", "adam_half"))
+    return Finding(
+        Verdict.DOES_NOT_HOLD if to_adam < to_half else Verdict.HOLDS,
+        f"{_where(results)}. diffGrad's path stays within {to_adam:.2g} of Adam's and goes {to_half:.2g} "
+        "away from that at half the rate.",
     )
 
 

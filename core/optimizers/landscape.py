@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -117,6 +117,50 @@ class Landscape:
             return np.full(x.shape[:-1], np.nan)
         gaps = x[..., None, :] - self.minima
         return np.sqrt(np.nan_to_num(gaps**2, posinf=np.inf).sum(axis=-1)).min(axis=-1)
+
+
+class Scaled:
+    """c·f for a function f."""
+
+    def __init__(self, function: Function, c: float) -> None:
+        self._function, self._c = function, c
+
+    def value(self, x: Array) -> Any:
+        """Return c·f (...)."""
+        return self._c * self._function.value(x)
+
+    def gradient(self, x: Array) -> Array:
+        """Return c·∇f (..., n)."""
+        return self._c * self._function.gradient(x)
+
+    def value_and_gradient(self, x: Array) -> tuple[float, Array]:
+        """Return c·f and c·∇f at one point."""
+        value, gradient = self._function.value_and_gradient(x)
+        return self._c * value, self._c * gradient
+
+    def hessian(self, x: Array) -> Array:
+        """Return c·∇²f (..., n, n)."""
+        return self._c * self._function.hessian(x)
+
+
+def scaled(landscape: Landscape, c: float) -> Landscape:
+    """Return the landscape in other units of its loss: c·f, whose minimisers are those of f.
+
+    Raises
+    ------
+    ValueError
+        For a landscape of several sources or with approximated Hessians, which would have to be scaled too.
+    """
+    if c == 1.0:
+        return landscape
+    if landscape.sources or landscape.approximations:
+        raise ValueError("only a landscape of one function without approximated Hessians can be scaled")
+    minimum = None if landscape.minimum is None else c * landscape.minimum
+    formula = f"{c!r}*({landscape.formula})" if landscape.formula else ""
+    return replace(
+        landscape, function=Scaled(landscape.function, c), minimum=minimum, noise=c * landscape.noise,
+        formula=formula,
+    )  # fmt: skip
 
 
 def parse_start(text: str, n: int, what: str = "start") -> Array:

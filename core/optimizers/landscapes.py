@@ -17,13 +17,21 @@ import numpy as np
 from core.errors import InputError
 from core.iterate import Array, Preparation, Progress
 from core.optimizers.expression import Formula
-from core.optimizers.landscape import Landscape, parse_start, sum_of_squares
+from core.optimizers.landscape import Landscape, parse_start, scaled, sum_of_squares
 from core.optimizers.piecewise import Piecewise
 from core.optimizers.valley import KNOWN_OF_SOURCES
 from core.registry import param, problem
 
 Window = tuple[tuple[float, float], ...]
 START = "where every method starts: one number a coordinate, with commas between"
+
+
+def loss_scale() -> Any:
+    """Return the parameter of a landscape that can be had in other units of its loss."""
+    return param(
+        1.0, low=1e-3, high=1e3, log=True, label="loss scale c",
+        doc="the methods descend c·f: the same landscape in other units of the loss. Adam does not feel them",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +65,28 @@ class Known:
 
 
 def register(
-    key: str, title: str, start: str, doc: str, order: int, build: Callable[[Array], Landscape], n: int = 2
+    key: str,
+    title: str,
+    start: str,
+    doc: str,
+    order: int,
+    build: Callable[[Array], Landscape],
+    n: int = 2,
+    has_scale: bool = False,
 ) -> None:
-    """Register a landscape whose only parameter is its start."""
+    """Register a landscape whose only parameters are its start and perhaps the scale of its loss."""
 
     def check(self: Any) -> None:
         parse_start(self.start, n)
 
     def prepared(self: Any, seed: int) -> Preparation[Landscape]:
         yield Progress("reading the formula")
-        return replace(build(parse_start(self.start, n)), seed=seed)
+        built = scaled(build(parse_start(self.start, n)), getattr(self, "scale", 1.0))
+        return replace(built, seed=seed)
 
     cls = make_dataclass(
         "".join(word.title() for word in key.split("_")),
-        [("start", str, param(start, doc=START))],
+        [("start", str, param(start, doc=START)), *([("scale", float, loss_scale())] if has_scale else [])],
         frozen=True,
         namespace={"__doc__": doc, "__post_init__": check, "build": prepared},
     )
@@ -196,6 +212,7 @@ class Ravine:
     kappa: float = param(50.0, low=1.0, high=1e4, log=True, label="κ", doc="steepness across over along")
     rotation: float = param(0.0, low=0.0, high=90.0, unit="°", doc="angle of the valley with the x axis")
     start: str = param("-2.5,1", doc=START)
+    scale: float = loss_scale()
 
     def __post_init__(self) -> None:
         parse_start(self.start, 2)
@@ -203,7 +220,7 @@ class Ravine:
     def build(self, seed: int) -> Preparation[Landscape]:
         """Return the landscape; nothing is random."""
         yield Progress("reading the formula")
-        return _ravine(self.kappa, self.rotation, parse_start(self.start, 2))
+        return scaled(_ravine(self.kappa, self.rotation, parse_start(self.start, 2)), self.scale)
 
 
 @problem("noisy_bowl", lab="optimizers", title="Noisy bowl", order=31)
@@ -309,7 +326,7 @@ def _diffgrad(key: str, title: str, doc: str, order: int, function: Piecewise, m
     def build(start: Array) -> Landscape:
         return Landscape(function, start, best, float(values.min()), ((-1.5, 1.5),))
 
-    register(key, title, "-1", doc, order, build, n=1)
+    register(key, title, "-1", doc, order, build, n=1, has_scale=True)
 
 
 _diffgrad(
@@ -338,6 +355,7 @@ class DiffgradF2:
         doc="which derivative the methods descend by",
     )
     start: str = param("-1", doc=START)
+    scale: float = loss_scale()
 
     def __post_init__(self) -> None:
         parse_start(self.start, 1)
@@ -349,4 +367,5 @@ class DiffgradF2:
         function = Piecewise((-0.9,), ("-40*x-35.15", "x**3+x*sin(8*x)+0.85"), slopes)
         minimiser = np.array([[-0.6429185989153]])
         best = float(function.value(minimiser)[0])
-        return Landscape(function, parse_start(self.start, 1), minimiser, best, ((-1.5, 1.5),))
+        landscape = Landscape(function, parse_start(self.start, 1), minimiser, best, ((-1.5, 1.5),))
+        return scaled(landscape, self.scale)

@@ -1,9 +1,10 @@
 """What a method shows of itself beside its path and its loss: the views that belong to one method alone.
 
-A method of this lab may have ``panels(problem, view, k)`` that yields `Course`, `Points`, `Arrows` and
-`Matrices`; the page draws each kind in one way and knows no method. Panels of one key go into one chart, so
-methods that yield the same key are seen against each other. What a method claims has to be seen beside
-methods that do without it: ``compares(method, problem, view, k)`` yields panels of any method of its race.
+A method of this lab may have ``panels(problem, view, k)`` that yields `Course`, `Points`, `Arrows`,
+`Matrices` and `Bands`; the page draws each kind in one way and knows no method. Panels of one key go into
+one chart, so methods that yield the same key are seen against each other. What a method claims has to be
+seen beside methods that do without it: ``compares(method, problem, view, k)`` yields panels of any method of
+its race.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.iterate import Array
 from core.trace import Snapshot, TraceView
@@ -113,7 +115,33 @@ class Matrices:
     words: str = ""
 
 
-Panel = Course | Points | Arrows | Matrices
+@dataclass(frozen=True, slots=True, eq=False)
+class Bands:
+    """Several numbers, or a histogram, at kept iterates: rows of colours over the steps.
+
+    Attributes
+    ----------
+    ks : (N,) kept iterates, ascending.
+    values : (rows, N).
+    names : of the rows; empty where they are the bins of a histogram.
+    edges : (rows + 1,) of those bins.
+    y_title : what the bins are of, with its unit.
+    log : whether colours go by the logarithm; what is 0 stays empty.
+    key, title, words : see `Course`; each method has a chart of its own.
+    """
+
+    key: str
+    title: str
+    ks: NDArray[np.int64]
+    values: Array
+    names: tuple[str, ...] = ()
+    edges: Array | None = None
+    y_title: str = ""
+    log: bool = False
+    words: str = ""
+
+
+Panel = Course | Points | Arrows | Matrices | Bands
 
 
 @runtime_checkable

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from core.iterate import Array
 from core.optimizers.landscape import Landscape
+from core.optimizers.overlays import tint_of
 from core.run import MemberView
 from core.trace import TraceView
 from pages.figures import roster, style
 from pages.figures.optimizers import labels
+from pages.figures.overlays import arrows, overlays, tinted
 from pages.figures.style import FigureDict
 
 #: Points of the drawn grid along x and y, and of a curve.
@@ -26,13 +28,6 @@ WIDER, HIGHER = 1.9, 1.5
 LEVELS = 16
 #: Points of a path.
 PATH_POINTS = 1500
-#: The terms of a step: array → (name on the page, role); the last one points where the method goes.
-TERMS = {
-    "gradient": ("−gradient", "weak"),
-    "momentum": ("−momentum", "source"),
-    "preconditioned": ("−preconditioned gradient", "truth"),
-    "step": ("step", "text"),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +92,7 @@ def contours(
 
     Parameters
     ----------
-    arrows_of : member whose terms are drawn as arrows at the cursor.
+    arrows_of : member whose terms are drawn as arrows at the cursor, with its own shapes and path colours.
     """
     data = [_ground(ground)]
     if len(landscape.minima):
@@ -110,13 +105,16 @@ def contours(
         }
         for (name, line), dash in zip(landscape.curves.items(), cycle(style.DASHES[1:]), strict=False)
     ]  # fmt: skip
-    data += [
-        _path(member, name, index, position(member.view))
-        for member, name, index in zip(members, labels(members), roster.indices(members), strict=True)
-    ]
+    for i, (member, name, index) in enumerate(
+        zip(members, labels(members), roster.indices(members), strict=True)
+    ):
+        path = _path(member, name, index, position(member.view))
+        tint = tint_of(member.recipe.build_method(), member.view) if i == arrows_of else None
+        data += [path] if tint is None else tinted(path, tint)
     data.append(_start(landscape.start))
     if arrows_of is not None and arrows_of < len(members):
-        data += _arrows(members[arrows_of].view)
+        data += arrows(members[arrows_of].view)
+        data += overlays(members[arrows_of], roster.indices(members)[arrows_of])
     (x0, x1), (y0, y1) = ground.window
     x = {"range": [x0, x1], "showgrid": False, "title": {"text": "x"}}
     y = {"range": [y0, y1], "showgrid": False, "title": {"text": "y"}, "scaleanchor": "x"}
@@ -181,27 +179,6 @@ def _path(
         "hovertemplate": f"{name}, k = %{{customdata}}: (%{{x:.4g}}, %{{y:.4g}})<extra></extra>",
         "meta": {**style.method_meta(index), "trail": trail},
     }  # fmt: skip
-
-
-def _arrows(view: TraceView) -> list[dict[str, Any]]:
-    """Return the terms of every kept step as arrows that start at the iterate; the browser draws one."""
-    ks = np.array([k for k in view.kept if "step" in view.snapshots[int(k)]], dtype=np.int64)
-    found = []
-    for key, (name, role) in TERMS.items():
-        if not len(ks) or key not in view.snapshots[int(ks[0])]:
-            continue
-        points = np.array([view.snapshots[int(k)]["x"] for k in ks])
-        terms = np.array([view.snapshots[int(k)][key] for k in ks]) * (1.0 if key == "step" else -1.0)
-        lengths = np.linalg.norm(terms, axis=1, keepdims=True)
-        # only where they point is drawn: their lengths differ by powers of ten and stand in Explain
-        unit = np.divide(terms, lengths, out=np.full_like(terms, np.nan), where=lengths > 0)
-        found.append(
-            {
-                "type": "arrows", "name": name, "x": points[:, 0], "y": points[:, 1], "u": unit[:, 0],
-                "v": unit[:, 1], "customdata": ks, "meta": {"role": role},
-            }
-        )  # fmt: skip
-    return found
 
 
 def curve(landscape: Landscape, members: Sequence[MemberView]) -> FigureDict:

@@ -101,10 +101,8 @@ def _categories(values: Array, count: int) -> dict[str, Any]:
 def _coloured(values: Array, title: str) -> dict[str, Any]:
     """Return a logarithmic colouring of positive values, a linear one where they are not."""
     finite = values[np.isfinite(values)]
-    bar: dict[str, Any] = {
-        "thickness": 10, "outlinewidth": 0, "ticks": "", "tickfont": {"size": 11, "color": "role:muted"},
-        "title": {"text": title, "side": "right", "font": {"size": 11.5, "color": "role:muted"}},
-    }  # fmt: skip
+    heading = {"text": title, "side": "right", "font": {"size": 11.5, "color": "role:muted"}}
+    bar: dict[str, Any] = style.BAR | {"title": heading}
     shown = np.where(np.isfinite(values), values, np.nan)
     if len(finite) and finite.max() > 0 and finite.min() >= 0 and finite.max() > 50 * _small(finite):
         floor = _small(finite)

@@ -8,19 +8,23 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from core.optimizers.panels import Arrows, Course, Matrices, Panel, Points
+from core.optimizers.panels import Arrows, Bands, Course, Matrices, Panel, Points
 from core.run import MemberView
 from pages.figures import optimizers, style
+from pages.figures.maps import SCALE
 from pages.figures.roster import indices
 from pages.figures.style import FigureDict
+from pages.figures.surface import number
 
-P = TypeVar("P", Course, Points, Matrices)
+P = TypeVar("P", Course, Points, Matrices, Bands)
 #: Share of the width between two matrices, and matrices in a row.
 GAP, IN_A_ROW = 0.06, 8
 #: Markers in place of dashes.
 SYMBOLS = dict(zip(style.DASHES, ("circle", "square", "diamond", "triangle-up"), strict=True))
 #: Entries a side that are sent: larger matrices are sent every second, third, … row and column.
 SIDE = 128
+#: Columns of bands that are sent.
+COLUMNS = 400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +69,7 @@ def by_key(members: Sequence[MemberView], panels: Sequence[Sequence[Panel]]) -> 
 
 def is_apart(panel: Panel) -> bool:
     """Whether each method has a chart of its own."""
-    return isinstance(panel, Arrows) or (isinstance(panel, Points) and panel.apart)
+    return isinstance(panel, Arrows | Bands) or (isinstance(panel, Points) and panel.apart)
 
 
 def apart(shown: Sequence[Shown]) -> list[list[Shown]]:
@@ -260,3 +264,33 @@ def _heat(matrix: Any, stride: int, *, signed: bool) -> dict[str, Any]:
         "showscale": False, "hovertemplate": "row %{y}, column %{x}: %{z:.4g}<extra></extra>",
         "meta": {"role": "text", "cursor": False},
     }  # fmt: skip
+
+
+def bands(panel: Bands) -> FigureDict:
+    """Draw rows of colours over the steps; the cursor is a line across them."""
+    ks, values = np.asarray(panel.ks), np.asarray(panel.values, dtype=float)
+    keep = np.unique(np.rint(np.linspace(0, len(ks) - 1, min(COLUMNS, len(ks)))).astype(int))
+    ks, values = ks[keep], values[:, keep]
+    y_axis: dict[str, Any] = {"title": {"text": panel.y_title}}
+    if panel.edges is None:
+        y, what = np.arange(len(values), dtype=float), "%{text}"
+        y_axis |= {"tickvals": y, "ticktext": list(panel.names), "autorange": "reversed"}
+    else:
+        y, what = 0.5 * (panel.edges[:-1] + panel.edges[1:]), "%{y:.3g}"
+    shown, bar = values, dict(style.BAR)
+    if panel.log:
+        shown = np.log10(values, out=np.full_like(values, np.nan), where=values > 0)
+        known = shown[np.isfinite(shown)]
+        low, high = (np.floor(known.min()), np.ceil(known.max())) if len(known) else (0.0, 0.0)
+        ticks = np.arange(low, high + 1, max(1, round((high - low) / 4)))
+        bar |= {"tickvals": ticks.tolist(), "ticktext": [number(10.0**t) for t in ticks]}
+    heat = {
+        "type": "heatmap", "x": ks, "y": y, "z": shown, "customdata": values, "colorscale": SCALE,
+        "colorbar": bar, "hovertemplate": f"k = %{{x}}, {what}: %{{customdata:.4g}}<extra></extra>",
+        "meta": {"cursor": False},
+    }  # fmt: skip
+    if panel.edges is None:
+        heat["text"] = [[name] * len(ks) for name in panel.names]
+    figure = style.figure([heat], {"title": {"text": optimizers.X_AXES["steps"]}}, y_axis)
+    figure["layout"]["hovermode"] = "closest"
+    return figure

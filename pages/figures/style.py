@@ -23,6 +23,9 @@ SEQUENTIAL = (
 #: Colours of entries from negative over zero to positive.
 SIGNED = [[0.0, "#2F7FBF"], [0.5, "role:panel"], [1.0, "#D0701A"]]
 
+#: Bar of a map's colours.
+BAR = {"thickness": 10, "outlinewidth": 0, "ticks": "", "tickfont": {"size": 11, "color": "role:muted"}}
+
 
 def method_line(index: int) -> dict[str, Any]:
     """Return the line style of the method with colour `index`."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.optimizers.panels import Arrows, Compares, Course, Matrices, Panel, comparing, panels_of
+from core.optimizers.panels import Arrows, Bands, Compares, Course, Matrices, Panel, comparing, panels_of
 from core.optimizers.steps import SCALARS
 from core.registry import Scale
 from core.run import MemberView
@@ -16,8 +16,8 @@ from pages.figures import panels as charts
 from pages.ui import components
 from pages.ui.look import Look
 
-#: Heights [px] of a chart over the steps, of a scatter, and of a row of matrices.
-COURSE_HEIGHT, POINTS_HEIGHT, MATRICES_HEIGHT = 220, 320, 260
+#: Heights [px] of a chart over the steps, of a scatter, of a row of matrices, and of bands.
+COURSE_HEIGHT, POINTS_HEIGHT, MATRICES_HEIGHT, BANDS_HEIGHT = 220, 320, 260, 260
 
 
 def inside_tab(shown: Look[Any], k: int | None, group: str) -> None:
@@ -77,13 +77,15 @@ def _draw_chart(shown: Look[Any], key: str, panels: list[charts.Shown], group: s
         figure, height, run = charts.courses(panels), COURSE_HEIGHT, shown.run
     elif isinstance(panel, Arrows):
         figure, height, run = charts.arrows(panel), POINTS_HEIGHT, f"{shown.run}.{k}"
+    elif isinstance(panel, Bands):
+        figure, height, run = charts.bands(panel), BANDS_HEIGHT, shown.run
     else:
         figure, height, run = charts.points(panels), POINTS_HEIGHT, f"{shown.run}.{k}"
     if charts.is_apart(panel):
         key, title = f"{key}.{panels[0].name}", f"{panels[0].name}: {title}"
     components.live_figure(
         f"{group}.inside.{key}", figure, group=group, run=f"{run}.{key}", height=height, title=title,
-        cursor=isinstance(panel, Course),
+        cursor=isinstance(panel, Course | Bands),
     )  # fmt: skip
     _say(panels)
 

@@ -88,6 +88,24 @@ def test_a_race_is_scrubbed_back_in_every_view(page: Page, address: str) -> None
     assert len(trail.get_attribute("d") or "") > 10 * short
 
 
+def test_the_ball_of_trust_follows_the_cursor(page: Page, address: str) -> None:
+    open_lab(
+        page, address, ONE.replace("p=booth", "p=rosenbrock").replace("m=adam&m.lr=0.5", "m=gns") + "&k=3"
+    )
+    shape = page.locator(".st-key-contours .is-cursor circle[transform]").first
+    rejected = page.locator(".st-key-contours .is-cursor circle[r='4.5']")
+    view = Run([make("optimizers", "rosenbrock", "gns", {}, {"steps": 60})]).inline().view().members[0].view
+    scale = "node => { const { xaxis } = node._fullLayout; return xaxis.d2p(1) - xaxis.d2p(0); }"
+    pixels = page.locator(MAP).evaluate(scale)
+    slider = page.locator(".is-slider").first
+    for k in (3, 4):
+        expect(page.locator(".is-k").first).to_have_text(f"k = {k} / 51")
+        expect(rejected).to_have_count(len(view.snapshots[k]["rejected"]) + 1)
+        matrix = [float(v) for v in (shape.get_attribute("transform") or "")[7:-1].split(",")]
+        np.testing.assert_allclose(matrix[0], pixels * view.scalars["gamma"][k], rtol=1e-3)
+        slider.press("ArrowRight")
+
+
 def test_the_step_under_the_cursor_is_explained_with_the_core_s_numbers(page: Page, address: str) -> None:
     open_lab(page, address, f"{ONE}&tab=Explain&k=7")
     expect(page.get_by_text("the step from k = 7 to 8")).to_be_visible()

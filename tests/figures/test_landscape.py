@@ -10,6 +10,7 @@ import pytest
 from core import registry
 from core.iterate import drain
 from core.optimizers.explanation import explain, latex
+from core.optimizers.overlays import tint_of
 from core.recipe import make
 from core.run import MemberView, Run
 from pages.figures import formulas, landscape, optimizer_maps, optimizers
@@ -55,6 +56,39 @@ def test_arrows_point_where_the_terms_do_and_the_step_as_it_was_made() -> None:
     for name, array, sign in (("−gradient", "gradient", -1.0), ("step", "step", 1.0)):
         expected = sign * snapshot[array] / np.linalg.norm(snapshot[array])
         np.testing.assert_allclose([arrows[name]["u"][7], arrows[name]["v"][7]], expected, rtol=1e-12)
+
+
+def test_shapes_are_sent_for_every_step_and_are_empty_where_a_step_has_none() -> None:
+    problem, (member,) = race("rosenbrock", "gns")
+    figure = landscape.contours(landscape.plane(problem), problem, [member], arrows_of=0)
+    shapes = {t["name"]: t for t in figure["data"] if t["type"] in ("outline", "marks", "arrows")}
+    ball, model, refused = (shapes[n] for n in ("ball of radius γ", "quadratic model", "rejected trials"))
+    assert "−preconditioned gradient" not in shapes
+    for k in ball["customdata"]:
+        snapshot = member.view.snapshots[int(k)]
+        assert ball["ux"][k] == ball["vy"][k] == pytest.approx(snapshot["regularization"][0])
+        here = slice(refused["first"][k], refused["first"][k + 1])
+        np.testing.assert_array_equal(refused["x"][here], snapshot["rejected"][:, 0])
+        is_convex = np.linalg.eigvalsh(snapshot["hessian"])[0] > 0
+        assert np.isfinite(model["x"][k]) == is_convex
+        assert np.isfinite(shapes["Newton step"]["u"][k]) == is_convex
+    assert 0 < np.isnan(model["x"]).sum() < len(model["x"])
+    payload = pack_figure(figure, {"id": "contours"})
+    assert unpack(payload)[1]["id"] == "contours"
+
+
+def test_the_chosen_method_s_path_has_the_colours_of_its_number_and_a_scale() -> None:
+    problem, members = race("rosenbrock", "diffgrad", "adam")
+    plain, chosen = (
+        landscape.contours(landscape.plane(problem), problem, members, arrows_of=i)["data"] for i in (1, 0)
+    )
+    assert not any("tint" in t.get("meta", {}) for t in plain)
+    (path,) = (t for t in chosen if "tint" in t.get("meta", {}))
+    assert path["name"] == "diffGrad"
+    xi = tint_of(members[0].recipe.build_method(), members[0].view).values
+    np.testing.assert_allclose(path["meta"]["tint"][:-1], 2 * xi - 1, rtol=1e-12)
+    (bar,) = (t["marker"] for t in chosen if t.get("marker", {}).get("showscale"))
+    assert (bar["cmin"], bar["cmax"]) == (0.5, 1.0)
 
 
 def test_a_path_that_runs_away_leaves_a_gap_and_no_infinity() -> None:

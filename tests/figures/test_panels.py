@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.optimizers.panels import Arrows, Course, Matrices, Points, along_kept, comparing, panels_of
+from core.optimizers.panels import Arrows, Bands, Course, Matrices, Points, along_kept, comparing, panels_of
 from core.recipe import make
 from core.run import MemberView, Run
 from pages.figures import panels
@@ -66,6 +66,22 @@ def test_a_large_matrix_is_thinned_and_keeps_its_row_numbers() -> None:
     assert len(heat["y"]) <= panels.SIDE
     row, column = 7, 5
     assert heat["z"][row, column] == values[int(heat["y"][row]), int(heat["x"][column])]
+
+
+def test_bands_are_rows_over_the_steps_with_names_or_bins() -> None:
+    ks = np.arange(1000)
+    values = np.outer([1.0, 2.0], ks)
+    named = panels.bands(Bands("b", "B", ks, values, names=("first", "second")))
+    (heat,) = named["data"]
+    assert len(heat["x"]) <= panels.COLUMNS
+    assert (heat["x"][0], heat["x"][-1]) == (0, 999)
+    np.testing.assert_array_equal(heat["z"], [heat["x"], 2 * heat["x"]])
+    assert named["layout"]["yaxis"]["ticktext"] == ["first", "second"]
+    bins = panels.bands(Bands("b", "B", ks, values, edges=np.array([0.0, 1.0, 3.0]), log=True))
+    np.testing.assert_array_equal(bins["data"][0]["y"], [0.5, 2.0])
+    # what is 0 has no logarithm and stays empty
+    assert np.isnan(bins["data"][0]["z"][:, 0]).all()
+    np.testing.assert_allclose(bins["data"][0]["z"][1, -1], np.log10(1998))
 
 
 def test_a_number_of_kept_iterates_stands_at_their_places() -> None:

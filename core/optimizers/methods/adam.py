@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,8 +12,10 @@ from core.iterate import Array, Iterate
 from core.optimizers.descent import State, descend
 from core.optimizers.explanation import Line, Number, Step
 from core.optimizers.landscape import Landscape
+from core.optimizers.panels import Course, Panel
 from core.optimizers.steps import SCALARS, FirstOrder
 from core.registry import method, param
+from core.trace import Snapshot, TraceView
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +42,36 @@ class Moments(FirstOrder):
     def preconditioned(self, gradient: Array, state: State) -> Array:
         """Return g/(√v + ε)."""
         return gradient / np.maximum(np.sqrt(state["second_moment"]) + self.eps, 1e-300)
+
+
+def effective_rate(view: TraceView, rate: Callable[[Snapshot, int], Array]) -> Course:
+    """Return a chart of what the momentum is multiplied by, which all relatives of Adam share.
+
+    Parameters
+    ----------
+    rate : takes a kept iterate and the number of its step, from 1, and returns the rate of each coordinate.
+    """
+    values = np.full(len(view), np.nan)
+    for k in view.kept:
+        if "second_moment" in (snapshot := view.snapshots[int(k)]):
+            values[np.searchsorted(view.k, k)] = float(rate(snapshot, int(k) + 1).mean())
+    return Course(
+        "effective_rate",
+        "Effective rate: step over momentum, mean over the coordinates",
+        values,
+        log=True,
+        words="What the learning rate becomes by the gradient's scale and by friction, where there is any.",
+    )
+
+
+def adam_rate(view: TraceView, settings: Moments, lr: float) -> Iterator[Panel]:
+    """Yield the effective rate η/(√v̂ + ε) of Adam; nothing on a network, whose moments are not kept."""
+    course = effective_rate(
+        view,
+        lambda s, t: lr / (np.sqrt(s["second_moment"] / (1 - settings.beta2**t)) + settings.eps),
+    )
+    if np.isfinite(course.values).any():
+        yield course
 
 
 def explain_adam(step: Step, settings: Moments, lr: float, decay: float = 0.0) -> Iterator[Line]:
@@ -90,6 +122,10 @@ class Adam(Moments):
         """Yield the formulas of a step with their numbers."""
         return explain_adam(step, self, self.lr)
 
+    def panels(self, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
+        """Yield the effective rate."""
+        return adam_rate(view, self, self.lr)
+
 
 @method(
     "adam_half", lab="optimizers", title="Adam at half the rate", source=KINGMA + "; control of diffGrad",
@@ -111,6 +147,10 @@ class AdamHalf(Moments):
     def explain(self, step: Step) -> Iterator[Line]:
         """Yield the formulas of a step with their numbers."""
         return explain_adam(step, self, self.lr / 2)
+
+    def panels(self, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
+        """Yield the effective rate."""
+        return adam_rate(view, self, self.lr / 2)
 
 
 @method(

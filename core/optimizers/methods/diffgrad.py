@@ -8,16 +8,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from scipy.special import expit
 
-from core.iterate import Array, Iterate
-from core.optimizers.descent import State, descend
+from core.iterate import Array, Iterate, Lazy
+from core.optimizers.descent import State, Stepper, descend
 from core.optimizers.explanation import Line, Step
 from core.optimizers.landscape import Landscape
+from core.optimizers.methods.adam import effective_rate
+from core.optimizers.overlays import Tint
+from core.optimizers.panels import Bands, Course, Panel, along_kept
 from core.optimizers.steps import SCALARS, FirstOrder
+from core.optimizers.training import Training
 from core.registry import method, param
+from core.trace import Snapshot, TraceView
 
 if TYPE_CHECKING:
     import torch
@@ -57,6 +64,11 @@ class DiffGradMethod(FirstOrder):
     beta2: float = param(0.999, low=0.0, high=0.99999, label="β₂", doc="memory of the squared gradient")
     eps: float = param(1e-8, low=1e-30, high=0.1, advanced=True, label="ε", doc="added to √v")
     weight_decay: float = param(0.0, low=0.0, high=1.0, advanced=True, doc="added to the gradient, times x")
+    version: str = param(
+        "second", choices={"second": "second: remembers a copy", "first": "first: keeps a reference"},
+        doc="of the authors' code. The first keeps a reference to the gradient in place of a copy, so that "
+        "no change is seen: ξ = ½ after the first step, and diffGrad is Adam at half the rate",
+    )  # fmt: skip
 
     recorded: ClassVar[Mapping[str, str]] = {
         "momentum": "exp_avg", "second_moment": "exp_avg_sq", "previous_gradient": "previous_grad"
@@ -66,8 +78,10 @@ class DiffGradMethod(FirstOrder):
     def build(self, params: list[torch.Tensor]) -> DiffGrad:
         """Return the torch optimizer."""
         from core.optimizers.optim.diffgrad import DiffGrad
+        from core.optimizers.optim.diffgrad_first import DiffGradFirst
 
-        return DiffGrad(params, self.lr, (self.beta1, self.beta2), self.eps, self.weight_decay)
+        kind = DiffGradFirst if self.version == "first" else DiffGrad
+        return kind(params, self.lr, (self.beta1, self.beta2), self.eps, self.weight_decay)
 
     def iterate(self, problem: Landscape) -> Iterator[Iterate]:
         """Yield the points of the descent; see `core.optimizers.descent.descend`."""
@@ -91,7 +105,9 @@ class DiffGradMethod(FirstOrder):
         v_ = self.beta2 * v + (1 - self.beta2) * g**2
         yield Line("v_", r"<beta2> <v> + (1-<beta2>) <g>^2", {"beta2": self.beta2, "v": v, "g": g}, v_,
                    "squared gradient")  # fmt: skip
-        xi = 1 / (1 + np.exp(-np.abs(g_old - g)))
+        if self.version == "first" and step.k:
+            g_old = g  # the reference
+        xi = expit(np.abs(g_old - g))
         yield Line("xi", r"\frac{1}{1+\exp(-|<g_old> - <g>|)}", {"g_old": g_old, "g": g}, xi, "friction")
         size = self.lr * math.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
         yield Line("size", r"<lr> \frac{\sqrt{1-<beta2>^{<t>}}}{1-<beta1>^{<t>}}",
@@ -100,3 +116,97 @@ class DiffGradMethod(FirstOrder):
         x_ = x - size * (xi * m_) / (np.sqrt(v_) + self.eps)
         yield Line("x_", r"<x> - <size> \frac{<xi> <m_>}{\sqrt{<v_>} + <eps>}",
                    {"x": x, "size": size, "xi": xi, "m_": m_, "v_": v_, "eps": self.eps}, x_)  # fmt: skip
+
+    def friction(self, snapshot: Snapshot) -> Array:
+        """Return ξ (n,) of the step that leaves a kept iterate of a landscape."""
+        before = snapshot["previous_gradient_before"]
+        g = snapshot["gradient"] + self.weight_decay * snapshot["x"]
+        if self.version == "first" and snapshot["second_moment_before"].any():
+            before = g
+        return np.asarray(expit(np.abs(before - g)))
+
+    def tint(self, view: TraceView) -> Tint:
+        """Return the mean of ξ, which colours the path."""
+        ks = np.array([k for k in view.kept if "step" in view.snapshots[int(k)]], dtype=np.int64)
+        means = [float(self.friction(view.snapshots[int(k)]).mean()) for k in ks]
+        return Tint("mean friction ξ", ks, np.array(means), 0.5, 1.0)
+
+    def panels(self, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
+        """Yield the friction over the run and the rate that it leaves; on a network, layer by layer."""
+        if isinstance(problem, Training):
+            yield from _on_network(problem, view)
+            return
+
+        def friction(snapshot: Snapshot) -> Array | None:
+            return self.friction(snapshot) if "step" in snapshot else None
+
+        yield Course(
+            "friction", "Friction ξ, mean over the coordinates",
+            along_kept(view, lambda s: None if (xi := friction(s)) is None else float(xi.mean())),
+            level=0.5, words=FRICTION,
+        )  # fmt: skip
+        yield effective_rate(
+            view,
+            lambda s, t: self.lr * math.sqrt(1 - self.beta2**t) * self.friction(s)
+            / (np.sqrt(s["second_moment"]) + self.eps),
+        )  # fmt: skip
+
+    def keeps(self, stepper: Stepper, training: Training) -> dict[str, Lazy]:
+        """Return what a network's kept iterate holds of ξ.
+
+        Returns
+        -------
+        ``friction_mean`` and ``friction_share`` (tensors,), the mean of ξ and the share of coordinates with ξ
+        above `FAST`; ``friction_histogram`` (tensors, bins) counts between `EDGES`.
+        """
+
+        @cache
+        def parts() -> list[Array]:
+            norm = math.sqrt(float(np.dot(stepper.g, stepper.g)))
+            clipped = training.clip / norm if 0 < training.clip < norm else 1.0
+            g = clipped * stepper.g + self.weight_decay * stepper.x
+            before = stepper.state()
+            is_reference = self.version == "first" and before["second_moment"].any()
+            xi = expit(np.abs((g if is_reference else before["previous_gradient"]) - g))
+            ends = np.cumsum([math.prod(shape) for shape in training.tensor_shapes])
+            return np.split(xi, ends[:-1])
+
+        return {
+            "friction_mean": lambda: np.array([part.mean() for part in parts()]),
+            "friction_share": lambda: np.array([(part > FAST).mean() for part in parts()]),
+            "friction_histogram": lambda: np.array([np.histogram(part, EDGES)[0] for part in parts()]),
+        }
+
+
+#: A coordinate above this friction changes its gradient by more than 0.2 a step.
+FAST = 0.55
+#: Bins of ξ in the histograms of a network.
+EDGES = np.linspace(0.5, 1.0, 26)
+FRICTION = (
+    "ξ = σ(|g − g of the step before|). At ½, the dotted line, the gradient hardly changes and diffGrad is "
+    "Adam at half the rate; towards 1 it is Adam."
+)
+
+
+def _on_network(training: Training, view: TraceView) -> Iterator[Panel]:
+    """Yield the panels of ξ on a network; a layer is a tensor of two or more dimensions."""
+    sizes = np.array([math.prod(shape) for shape in training.tensor_shapes])
+
+    def over_all(name: str) -> Array:
+        return along_kept(view, lambda s: float(s[name] @ sizes / sizes.sum()) if name in s else None)
+
+    yield Course("friction", "Friction ξ, mean over all weights", over_all("friction_mean"), level=0.5,
+                 words=FRICTION)  # fmt: skip
+    yield Course("friction_share", f"Share of weights with ξ > {FAST}", over_all("friction_share"))
+    ks = np.array([k for k in view.kept if "friction_mean" in view.snapshots[int(k)]], dtype=np.int64)
+    if not len(ks):
+        return
+    layers = [i for i, shape in enumerate(training.tensor_shapes) if len(shape) > 1]
+    means = np.stack([view.snapshots[int(k)]["friction_mean"][layers] for k in ks], axis=1)
+    names = tuple(training.network.names[i] for i in layers)
+    yield Bands("friction_layers", "Mean friction ξ of every layer", ks, means, names=names)
+    counts = np.stack([view.snapshots[int(k)]["friction_histogram"].sum(axis=0) for k in ks], axis=1)
+    yield Bands(
+        "friction_histogram", "Where the weights' ξ lie: share of them in each bin", ks,
+        counts / sizes.sum(), edges=EDGES, y_title="friction ξ", log=True,
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from core.optimizers.explanation import Line, Number, Step
 from core.optimizers.landscape import Landscape
 from core.optimizers.steps import ROUNDING, SCALARS, MinimumBudget, Oracle, Recorder
 from core.optimizers.training import check_hessian_size
+from core.optimizers.trust_views import TrustViews
 from core.registry import Scalar, Scale, method, param
 
 SOURCE = (
@@ -35,8 +36,8 @@ GNS_SCALARS = SCALARS | {
 
 
 @dataclass(frozen=True)
-class Settings(MinimumBudget):
-    """Parameters that all variants share."""
+class Settings(TrustViews, MinimumBudget):
+    """Parameters and views that all variants share."""
 
     gamma: float = param(1.0, low=1e-3, high=1e3, log=True, label="γ₀", doc="radius of trust at the start")
 
@@ -72,8 +73,8 @@ class Gns(Settings):
 
         Yields
         ------
-        Arrays: ``gradient``, ``step``, ``preconditioned`` = (H+λB)⁻¹g, ``rejected`` (trials, n) points,
-        ``hessian`` (n, n) as used, ``regularization`` = [γ, λ, ‖g‖_*], and ``metric`` B unless it is I.
+        Arrays: ``gradient``, ``step``, ``rejected`` (trials, n) points, ``hessian`` (n, n) as used,
+        ``regularization`` = [γ, λ, ‖g‖_*], and ``metric`` B unless it is I.
 
         Raises
         ------
@@ -138,7 +139,7 @@ class Gns(Settings):
                 return
             extra |= {"gamma": gamma, "damping": damping}
             arrays = {
-                "step": step, "preconditioned": -step, "hessian": H,
+                "step": step, "hessian": H,
                 "rejected": np.array(rejected).reshape(-1, len(x)),
                 "regularization": np.array([gamma, damping, norm]),
             } | ({} if B is None else {"metric": B.copy()})  # fmt: skip

@@ -20,6 +20,7 @@ VERDICTS = {
     "diffgrad_f1": Verdict.DOES_NOT_HOLD,
     "diffgrad_f2": Verdict.DOES_NOT_HOLD,
     "diffgrad_f3": Verdict.DOES_NOT_HOLD,
+    "diffgrad_units": Verdict.DOES_NOT_HOLD,
     "sgdp_rays": Verdict.HOLDS,
     "adamp_rays": Verdict.HOLDS,
     "gns_rosenbrock": Verdict.HOLDS,

@@ -9,7 +9,8 @@ from scipy.optimize import minimize
 from core import registry
 from core.errors import InputError
 from core.iterate import Array, drain
-from core.optimizers.landscape import Landscape, parse_start
+from core.optimizers.landscape import Landscape, parse_start, scaled
+from core.recipe import make
 
 KEYS = [
     spec.key for spec in registry.problems("optimizers")
@@ -237,3 +238,25 @@ def test_a_start_that_cannot_be_one_is_refused(text: str) -> None:
         return
     with pytest.raises(InputError):
         parse_start(text, 2)
+
+
+@pytest.mark.parametrize("problem", ["ravine", "diffgrad_f1", "diffgrad_f2", "diffgrad_f3"])
+def test_a_loss_in_other_units_is_the_same_landscape_times_a_number(problem: str) -> None:
+    plain = drain(make("optimizers", problem, "adam").build_problem())
+    large = drain(make("optimizers", problem, "adam", {"scale": 250.0}).build_problem())
+    x = np.random.default_rng(0).uniform(-1.4, 1.4, (20, plain.n))
+    for name in ("value", "gradient", "hessian"):
+        np.testing.assert_allclose(
+            getattr(large.function, name)(x), 250.0 * getattr(plain.function, name)(x), rtol=1e-12
+        )
+    value, gradient = large.function.value_and_gradient(x[0])
+    assert value == pytest.approx(float(large.function.value(x[0])))
+    np.testing.assert_array_equal(gradient, large.function.gradient(x[0]))
+    assert large.minimum == 250.0 * plain.minimum
+    np.testing.assert_array_equal(large.minima, plain.minima)
+
+
+def test_approximated_hessians_are_not_left_behind_by_a_scale() -> None:
+    built = drain(make("optimizers", "rosenbrock", "adam").build_problem())
+    with pytest.raises(ValueError, match="without approximated Hessians"):
+        scaled(built, 2.0)
