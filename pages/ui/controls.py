@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import streamlit as st
 
 from core.registry import MethodSpec, Parameter, ProblemSpec, Value
+
+MOST_SEED = 2**31 - 1
 
 
 def parameter_controls(
@@ -55,10 +58,34 @@ def parameter_widget(parameter: Parameter, prefix: str, *, hide: bool = False) -
         text = st.text_input(label, str(parameter.default), key=key, help=help_, bind="query-params")
         return text or ""
     number = st.number_input(
-        label, value=parameter.default, key=key, help=None if hide else help_, bind="query-params",
+        label, value=parameter.default, key=key, help=None if hide else help_, bind=_bound(key),
         label_visibility="collapsed" if hide else "visible", **_number_options(parameter),
     )  # fmt: skip
     return parameter.default if number is None else number
+
+
+def whole_number(
+    label: str, low: int, high: int, default: int | None, key: str, help_: str, **options: Any
+) -> int | None:
+    """Draw a field for a whole number that the address holds too; None if it is empty."""
+    return st.number_input(label, low, high, default, key=key, help=help_, bind=_bound(key), **options)
+
+
+def seed_control(help_: str) -> int:
+    """Draw the field of the seed."""
+    return whole_number("Seed", 0, MOST_SEED, 0, "seed", help_)
+
+
+def _bound(key: str) -> str | None:
+    """Return how a number is bound to the address: not at all where infinity stands there.
+
+    Streamlit would make it a whole number before it looks whether it fits.
+    """
+    try:
+        is_endless = math.isinf(float(st.query_params.get(key, "0")))
+    except ValueError:
+        is_endless = False
+    return None if is_endless else "query-params"
 
 
 def choice(

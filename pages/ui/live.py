@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.recipe import Recipe
 from core.run import Limits, Run, RunView, State
+from pages.ui.controls import whole_number
 from pages.ui.session import LabState, current_run, pending_run, promote, start_run
 from pages.ui.status import run_sentence, status_line
 
@@ -19,13 +20,14 @@ TICK = 0.24
 def engine_controls() -> tuple[float, Limits]:
     """Draw slow motion and time limit; returns the delay after every iteration [s] and the limits."""
     with st.expander("Engine", key="engine"):
-        delay = st.number_input(
-            "slow motion [ms]", 0, 500, 0, step=50, key="delay", bind="query-params",
-            help="waits this long after every iteration, so that you can watch; it does not count as time",
+        delay = whole_number(
+            "slow motion [ms]", 0, 500, 0, "delay",
+            "waits this long after every iteration, so that you can watch; it does not count as time",
+            step=50,
         )  # fmt: skip
-        seconds = st.number_input(
-            "time limit [s]", 5, 600, 120, step=5, key="limit", bind="query-params",
-            help="a run ends after this much computing; what it found stays",
+        seconds = whole_number(
+            "time limit [s]", 5, 600, 120, "limit",
+            "a run ends after this much computing; what it found stays", step=5,
         )  # fmt: skip
     return delay / 1000.0, Limits(seconds=float(seconds))
 

@@ -16,7 +16,15 @@ from core.recipe import Recipe, make
 from core.registry import MethodSpec, Parameter, ProblemSpec, Value
 from pages.figures.optimizers import SHORT
 from pages.ui import exports
-from pages.ui.controls import choice, ignored_parameters, parameter_controls, parameter_widget
+from pages.ui.controls import (
+    MOST_SEED,
+    choice,
+    ignored_parameters,
+    parameter_controls,
+    parameter_widget,
+    seed_control,
+    whole_number,
+)
 from pages.ui.explain import METHOD_SLOTS
 
 LAB = "optimizers"
@@ -39,6 +47,7 @@ SET_BY_US, OUT_OF_DATE = "optimizers.set", "optimizers.out_of_date"
 _DRAWN = "optimizers.drawn"
 #: Parameters that stand beside the picker, and that all methods share.
 RATE, STEPS, SEED = "lr", "steps", "seed"
+MOST_STEPS = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,12 +138,9 @@ def optimizer_controls() -> Asked:
     values = parameter_controls(spec, "p")
     chosen, own, steps = race_controls(methods(), FIRST, linked=linked)
     with st.expander("Randomness", key="randomness"):
-        seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params",
-            help="of noisy gradients, data and matrices; plain landscapes have nothing random",
-        )  # fmt: skip
+        seed = seed_control("of noisy gradients, data and matrices; plain landscapes have nothing random")
     address_drawn()
-    return ask(spec, values, chosen, own, steps, int(seed))
+    return ask(spec, values, chosen, own, steps, seed)
 
 
 def race_controls(
@@ -154,14 +160,22 @@ def race_controls(
     st.caption("Method, learning rate, settings")
     chosen, own = _pickers(specs, first, linked)
     if linked:
-        for key, otherwise in ((STEPS, None), (SEED, 0)):
-            asked = st.query_params.get(key, "")
-            st.session_state[key] = int(asked) if asked.isdecimal() else otherwise
-    steps = st.number_input(
-        "Steps", 1, 100_000, None, key=STEPS, bind="query-params", placeholder="as each method has it",
-        help="steps of every method; empty: the number in each method's settings",
+        st.session_state[STEPS] = _whole_in_link(STEPS, 1, MOST_STEPS, None)
+        st.session_state[SEED] = _whole_in_link(SEED, 0, MOST_SEED, 0)
+    steps = whole_number(
+        "Steps", 1, MOST_STEPS, None, STEPS,
+        "steps of every method; empty: the number in each method's settings",
+        placeholder="as each method has it",
     )  # fmt: skip
-    return chosen, own, None if steps is None else int(steps)
+    return chosen, own, steps
+
+
+def _whole_in_link(key: str, low: int, high: int, otherwise: int | None) -> int | None:
+    """Return a whole number of the address if it is one within its bounds."""
+    asked = st.query_params.get(key, "")
+    # Python refuses to read thousands of digits
+    is_one = asked.isdecimal() and len(asked) <= len(str(high)) and low <= int(asked) <= high
+    return int(asked) if is_one else otherwise
 
 
 def ask(
@@ -179,31 +193,20 @@ def ask(
     ----------
     build : makes the problem of a recipe.
     """
+    shared = {STEPS: steps} if steps is not None else {}
     try:
-        return _asked(spec, values, chosen, own, steps, seed, build)
+        wanted = {
+            slot: make(LAB, spec.key, method.key, values, {**own[slot], **shared}, seed, ("?p.", f"?{slot}."))
+            for slot, method in chosen.items()
+        }
+        return _able(wanted, build(next(iter(wanted.values())))) if wanted else Asked()
     except InputError as error:
         st.error(str(error), icon=":material/error:")
         return Asked()
 
 
-def _asked(
-    spec: ProblemSpec,
-    values: Mapping[str, Value],
-    chosen: Mapping[str, MethodSpec],
-    own: Mapping[str, Mapping[str, Value]],
-    steps: int | None,
-    seed: int,
-    build: Callable[[Recipe], Landscape],
-) -> Asked:
-    wanted = {}
-    for slot, method in chosen.items():
-        shared = {STEPS: steps} if steps is not None else {}
-        wanted[slot] = make(
-            LAB, spec.key, method.key, values, {**own[slot], **shared}, seed, ("?p.", f"?{slot}.")
-        )
-    if not wanted:
-        return Asked()
-    landscape = build(next(iter(wanted.values())))
+def _able(wanted: Mapping[str, Recipe], landscape: Landscape) -> Asked:
+    """Return the recipes whose method takes the landscape."""
     notes, able = [], {}
     for slot, recipe in wanted.items():
         built = recipe.build_method()

@@ -15,7 +15,13 @@ from core.poisson.files import read_flags, read_matrix, read_vector
 from core.poisson.matrix import make_matrix_system
 from core.recipe import Recipe, make
 from core.registry import MethodSpec, ProblemSpec, Value
-from pages.ui.controls import choice, ignored_parameters, parameter_controls, parameter_widget
+from pages.ui.controls import (
+    choice,
+    ignored_parameters,
+    parameter_controls,
+    parameter_widget,
+    seed_control,
+)
 from pages.ui.explain import METHOD_SLOTS, not_offered
 from pages.ui.mask_painter import mask, provide_mask
 from pages.ui.session import owner, uploads
@@ -54,10 +60,7 @@ def poisson_controls() -> tuple[Recipe, ...]:
     spec = _problem_picker()
     files = _files(spec)
     values = parameter_controls(spec, "p")
-    seed = st.number_input(
-        "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params",
-        help="of the right-hand side, the coefficient and random obstacles",
-    )  # fmt: skip
+    seed = seed_control("of the right-hand side, the coefficient and random obstacles")
     st.subheader("Solvers")
     methods, own_values = _solvers()
     shared = _shared(methods)
@@ -72,7 +75,7 @@ def poisson_controls() -> tuple[Recipe, ...]:
                 m.key,
                 values | files,
                 _with_shared(m, own, shared),
-                int(seed),
+                seed,
                 ("?p.", f"?{slot}."),
             )
             for slot, m, own in zip(SLOTS, methods, own_values, strict=True)

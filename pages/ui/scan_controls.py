@@ -13,7 +13,7 @@ from core.linalg import lie
 from core.recipe import Recipe, make
 from core.registry import MethodSpec, ProblemSpec, Value
 from pages.ui import sequence_views
-from pages.ui.controls import choice, ignored_parameters, parameter_controls
+from pages.ui.controls import choice, ignored_parameters, parameter_controls, seed_control
 from pages.ui.session import owner, uploads
 from pages.ui.upload import scan_card, scan_uploader
 
@@ -60,10 +60,8 @@ def scan_controls() -> tuple[Recipe, ...]:
                 second_values = parameter_controls(second, "m2", skip=shared)
         second_values = {**second_values, **{name: first_values[name] for name in shared if name != "solver"}}
         st.caption("Both get the same scans, start, distances, kernel, tolerances and precision.")
-    seed = st.number_input(
-        "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help="of simulated noise"
-    )
-    return _recipes(spec, values | files, (first, first_values), (second, second_values), int(seed))
+    seed = seed_control("of simulated noise")
+    return _recipes(spec, values | files, (first, first_values), (second, second_values), seed)
 
 
 def _recipes(

@@ -13,7 +13,7 @@ from core.optimizers.training import Training
 from core.recipe import Recipe
 from core.registry import MethodSpec, ProblemSpec, Value
 from pages.ui.compared import METHOD, PREFIX
-from pages.ui.controls import parameter_controls
+from pages.ui.controls import parameter_controls, seed_control
 from pages.ui.optimizer_controls import (
     LAB,
     Asked,
@@ -74,16 +74,15 @@ def training_controls() -> Asked:
     values |= parameter_controls(spec, "p", skip=FROM_TABLE)
     chosen, own, steps = race_controls(trainers(spec.key), FIRST, linked=linked)
     with st.expander("Randomness", key="randomness"):
-        seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params",
-            help="of the data, the first weights and the order of the batches; the same for all methods",
-        )  # fmt: skip
+        seed = seed_control(
+            "of the data, the first weights and the order of the batches; the same for all methods"
+        )
     if linked:
         reset(PREFIX, registry.method_spec(LAB, METHOD), from_link=True)
     address_drawn()
     if is_missing:
         return Asked()
-    return ask(spec, values, chosen, own, steps, int(seed), prepared)
+    return ask(spec, values, chosen, own, steps, seed, prepared)
 
 
 def is_quick(asked: Asked) -> bool:

@@ -12,6 +12,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core import registry
 from pages.ui import session
 from pages.ui.optimizer_controls import landscapes
 
@@ -103,6 +104,54 @@ def test_methods_that_coincide_on_a_point_are_called_so(app: AppTest) -> None:
         "On a plain point SGDP is SGD with momentum",
         "On a plain point Conda is Adam",
     ]
+
+
+#: What no field can hold: out of bounds, no number, endless, more digits than Python reads.
+ABSURD = [
+    {"steps": "1000000", "seed": "-1", "m.lr": "1e99", "m.steps": "1e400"},
+    {"steps": "inf", "seed": "1e400", "m.lr": "inf", "delay": "-inf", "limit": "infinity"},
+    {"steps": "abc", "seed": "nan", "m.lr": "x", "delay": "x"},
+    {"steps": "9" * 5000, "seed": "9" * 5000, "m.lr": "9" * 5000},
+]
+
+
+@pytest.mark.parametrize("query", ABSURD, ids=lambda q: q["steps"][:9])
+def test_a_link_with_absurd_values_gets_the_defaults(app: AppTest, query: dict[str, str]) -> None:
+    opened(app, "optimizers.py", {**ONE, **query})
+    expect_defaults(app)
+
+
+@pytest.mark.parametrize("query", ABSURD, ids=lambda q: q["steps"][:9])
+def test_so_does_one_that_is_followed_on_the_page(app: AppTest, query: dict[str, str]) -> None:
+    opened(app, "optimizers.py", {**ONE, "steps": "7", "m.lr": "0.01"})
+    assert app.number_input(key="steps").value == 7
+    follow(app, query)
+    expect_defaults(app)
+
+
+def opened(app: AppTest, page: str, query: dict[str, str]) -> AppTest:
+    app.run()
+    for key, value in query.items():
+        app.query_params[key] = value
+    return checked(app.switch_page(page).run())
+
+
+def follow(app: AppTest, query: dict[str, str]) -> None:
+    for key in ("steps", "seed", "m.lr"):
+        if key in app.query_params:
+            del app.query_params[key]
+    for key, value in query.items():
+        app.query_params[key] = value
+    checked(app.run())
+
+
+def expect_defaults(app: AppTest) -> None:
+    assert app.number_input(key="steps").value is None
+    assert app.number_input(key="seed").value == 0
+    spec = registry.method_spec("optimizers", app.session_state["m"])
+    assert app.number_input(key="m.lr").value == next(p.default for p in spec.parameters if p.name == "lr")
+    assert app.number_input(key="delay").value == 0
+    assert app.number_input(key="limit").value == 120
 
 
 @pytest.mark.parametrize(

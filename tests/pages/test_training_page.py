@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import session
 from pages.ui.training_controls import tasks, trainers
-from tests.pages.test_optimizers_page import checked, html, words
+from tests.pages.test_optimizers_page import ABSURD, checked, expect_defaults, follow, html, opened, words
 
 SHELL = Path(__file__).parents[2] / "pages" / "shell.py"
 TWO = {"m": "sgd", "m2": "adam", "m3": "none", "m4": "none", "m5": "none", "m6": "none", "steps": "20"}
@@ -48,6 +48,16 @@ def test_the_first_race_trains_by_itself_and_shows_the_control_of_diffgrad(app: 
     assert "Held-out samples told right" in said
     assert "Adam, half rate and diffGrad go the same way here" in said
     assert app.number_input(key="m.lr").value == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize("query", ABSURD[1::2], ids=lambda q: q["steps"][:9])
+def test_a_link_with_absurd_values_gets_the_defaults(app: AppTest, query: dict[str, str]) -> None:
+    opened(app, "training.py", {**TWO, **query})
+    expect_defaults(app)
+    follow(app, {**TWO, "m.lr": "0.01"})
+    assert app.number_input(key="steps").value == 20
+    follow(app, query)
+    expect_defaults(app)
 
 
 def test_a_regression_speaks_of_errors_in_the_target_s_unit(app: AppTest) -> None:
