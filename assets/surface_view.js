@@ -161,7 +161,8 @@ export class SurfaceView {
     this.paths.forEach((path, i) => {
       const colour = roleColour(theme, "method", path.colour);
       const line = { kind: "lines", shines: true, colour, visible: !choice.hidden.has(path.title) };
-      const fresh = this.pathsFresh ? { data: path.segments } : {};
+      // what follows the cursor waits for the next frame
+      const fresh = this.pathsFresh ? { data: path.segments, range: [0, 0] } : {};
       scene.set(`ahead ${i}`, { ...line, ...fresh, size: 1.8, opacity: 0.8 });
       scene.set(`done ${i}`, { ...line, ...fresh, size: 2.8, outline: theme.view });
     });
@@ -169,7 +170,8 @@ export class SurfaceView {
     this.paths.forEach((path, i) => {
       if (this.pathsFresh) scene.remove(`ball ${i}`);
       const colour = roleColour(theme, "method", path.colour);
-      scene.set(`ball ${i}`, { kind: "ball", colour, outline: theme.view });
+      const fresh = this.pathsFresh ? { visible: false } : {};
+      scene.set(`ball ${i}`, { kind: "ball", colour, outline: theme.view, ...fresh });
     });
     for (const name of [...scene.layers.keys()]) {
       if (/^(ahead|done|ball) /.test(name) && Number(name.split(" ")[1]) >= this.paths.length) scene.remove(name);

@@ -1,8 +1,8 @@
 """What a method shows of itself beside its path and its loss: the views that belong to one method alone.
 
 A method of this lab may have ``panels(problem, view, k)`` that yields `Course`, `Points`, `Arrows`,
-`Matrices` and `Bands`; the page draws each kind in one way and knows no method. Panels of one key go into
-one chart, so methods that yield the same key are seen against each other. What a method claims has to be
+`Matrices`, `Bands` and `Strip`; the page draws each kind in one way and knows no method. Panels of one key go
+into one chart, so methods that yield the same key are seen against each other. What a method claims has to be
 seen beside methods that do without it: ``compares(method, problem, view, k)`` yields panels of any method of
 its race.
 """
@@ -141,7 +141,29 @@ class Bands:
     words: str = ""
 
 
-Panel = Course | Points | Arrows | Matrices | Bands
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """Which of a few states several parts are in, over the run.
+
+    Attributes
+    ----------
+    k : (n,) iterates at which the states are known, ascending.
+    rows : what the parts are called.
+    states : what the states are called, the plain one first.
+    values : (rows, n) places in `states`.
+    key, title, words : see `Course`; strips of several methods stand below each other.
+    """
+
+    key: str
+    title: str
+    k: NDArray[np.int64]
+    rows: tuple[str, ...]
+    states: tuple[str, ...]
+    values: NDArray[np.integer[Any]]
+    words: str = ""
+
+
+Panel = Course | Points | Arrows | Matrices | Bands | Strip
 
 
 @runtime_checkable

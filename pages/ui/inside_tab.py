@@ -8,16 +8,30 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.optimizers.panels import Arrows, Bands, Compares, Course, Matrices, Panel, comparing, panels_of
+from core.optimizers.directions import direction_panels
+from core.optimizers.panels import (
+    Arrows,
+    Bands,
+    Compares,
+    Course,
+    Matrices,
+    Panel,
+    Strip,
+    comparing,
+    panels_of,
+)
 from core.optimizers.steps import SCALARS
 from core.registry import Scale
 from core.run import MemberView
 from pages.figures import panels as charts
+from pages.figures.strips import strips
 from pages.ui import components
 from pages.ui.look import Look
 
 #: Heights [px] of a chart over the steps, of a scatter, of a row of matrices, and of bands.
 COURSE_HEIGHT, POINTS_HEIGHT, MATRICES_HEIGHT, BANDS_HEIGHT = 220, 320, 260, 260
+#: Heights [px] of a strip without rows, and of a row.
+STRIP_HEIGHT, ROW_HEIGHT = 96, 22
 
 
 def inside_tab(shown: Look[Any], k: int | None, group: str) -> None:
@@ -34,7 +48,10 @@ def inside_tab(shown: Look[Any], k: int | None, group: str) -> None:
     members = shown.members
     others = comparing(member.recipe.build_method() for member in members)
     found = [
-        shown.kept(("panels", number, k), partial(_panels, shown.problem, member, k, others))
+        [
+            *shown.kept(("panels", number, k), partial(_panels, shown.problem, member, k, others)),
+            *shown.kept(("directions", number), lambda m=member: [*direction_panels(shown.problem, m.view)]),
+        ]
         for number, member in enumerate(members)
     ]
     charted = charts.by_key(members, found)
@@ -46,6 +63,9 @@ def inside_tab(shown: Look[Any], k: int | None, group: str) -> None:
     for key, panels in charted.items():
         if isinstance(panels[0].panel, Matrices):
             _draw_matrices(shown, key, panels, group)
+            continue
+        if isinstance(panels[0].panel, Strip):
+            _draw_strips(shown, key, panels, group)
             continue
         for part in charts.apart(panels):
             with (left, right)[narrow % 2]:
@@ -96,6 +116,15 @@ def _draw_matrices(shown: Look[Any], key: str, panels: list[charts.Shown], group
             f"{group}.inside.{key}.{i}", charts.matrices(panel), group=group, run=f"{shown.run}.{key}.{i}",
             height=MATRICES_HEIGHT, cursor=False, title=title,
         )  # fmt: skip
+    _say(panels)
+
+
+def _draw_strips(shown: Look[Any], key: str, panels: list[charts.Shown], group: str) -> None:
+    rows = sum(len(one.panel.rows) for one in panels if isinstance(one.panel, Strip))
+    components.live_figure(
+        f"{group}.inside.{key}", strips(panels), group=group, run=f"{shown.run}.{key}",
+        height=STRIP_HEIGHT + ROW_HEIGHT * rows, title=panels[0].panel.title,
+    )  # fmt: skip
     _say(panels)
 
 

@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from core.iterate import Lazy
+from core.optimizers.descent import Stepper
 from core.optimizers.explanation import Line, Number, Step
+from core.optimizers.landscape import Landscape
 from core.optimizers.methods.adam import Moments
-from core.optimizers.projections import explain_projection
+from core.optimizers.panels import Panel
+from core.optimizers.projections import detection_panel, explain_projection, keep_detected
 from core.optimizers.steps import SCALARS
+from core.optimizers.training import Training
 from core.registry import method, param
+from core.trace import TraceView
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +75,14 @@ class AdamPMethod(Moments):
             params, self.lr, (self.beta1, self.beta2), self.eps, self.weight_decay, self.delta, self.wd_ratio,
             self.nesterov,
         )  # fmt: skip
+
+    def keeps(self, stepper: Stepper, training: Training) -> dict[str, Lazy]:
+        """Return what the test takes each tensor for."""
+        return keep_detected(stepper, self.delta)
+
+    def panels(self, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
+        """Yield which weights are taken for scale-invariant."""
+        return detection_panel(problem, view, self.delta)
 
     def explain(self, step: Step) -> Iterator[Line]:
         """Yield the formulas of a step with their numbers."""

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.errors import InputError
-from core.iterate import Array, Iterate
-from core.optimizers.descent import State, descend
+from core.iterate import Array, Iterate, Lazy
+from core.optimizers.descent import State, Stepper, descend
 from core.optimizers.explanation import Line, Number, Step
 from core.optimizers.landscape import Landscape
-from core.optimizers.projections import explain_projection
+from core.optimizers.panels import Panel
+from core.optimizers.projections import detection_panel, explain_projection, keep_detected
 from core.optimizers.steps import SCALARS, FirstOrder
+from core.optimizers.training import Training
 from core.registry import method, param
+from core.trace import TraceView
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +94,14 @@ class SgdpMethod(FirstOrder):
     def preconditioned(self, gradient: Array, state: State) -> Array:
         """Return the gradient: nothing is scaled."""
         return gradient.copy()
+
+    def keeps(self, stepper: Stepper, training: Training) -> dict[str, Lazy]:
+        """Return what the test takes each tensor for."""
+        return keep_detected(stepper, self.delta)
+
+    def panels(self, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
+        """Yield which weights are taken for scale-invariant."""
+        return detection_panel(problem, view, self.delta)
 
     def explain(self, step: Step) -> Iterator[Line]:
         """Yield the formulas of a step with their numbers."""
