@@ -213,7 +213,7 @@ def of_first_layer(
     for name, one in found.items():
         counts = np.histogram(one.angles[np.isfinite(one.angles)], edges)[0]
         yield Points(
-            "angle", "Angle between Δz and −∇_z L", 0.5 * (edges[1:] + edges[:-1]),
+            "angle", "Angle between Δz and −∂L/∂z", 0.5 * (edges[1:] + edges[:-1]),
             counts / max(1, counts.sum()), "angle [°]", f"share of {b} samples in {BIN:g}°", joined=True,
             name=name,
             words="Below 90° a sample's own loss falls. One step serves all samples, so that none gets just "

@@ -15,11 +15,14 @@ import numpy as np
 from core.iterate import Array, Iterate, Preparation, Progress, Work
 from core.optimizers.landscape import Landscape
 from core.optimizers.network_descent import End
+from core.optimizers.panels import Panel
 from core.optimizers.per_sample import PerSample, clipped_mean
 from core.optimizers.privacy import Ledger, noise_scales, tightened
+from core.optimizers.private_views import private_panels
 from core.optimizers.steps import SCALARS, FirstOrder
 from core.optimizers.training import Training
 from core.registry import Scalar, Scale, method, param
+from core.trace import TraceView
 
 SOURCE = (
     "Murata & Suzuki 2023, DIFF2: Differential Private Optimization via Gradient Differences for Nonconvex "
@@ -88,6 +91,10 @@ class Private(FirstOrder):
         setting = (self.epsilon, self.delta, self.steps, self.between()[0], samples)
         scales = noise_scales(*setting)
         return tightened(scales, *setting) if self.calibration == "tight" else scales
+
+    def panels(self, problem: Training, view: TraceView, k: int) -> Iterator[Panel]:
+        """Yield noise, privacy and clipping of every round, and the gradient beside the noise."""
+        return private_panels(self, problem, view)
 
 
 @method(
