@@ -102,7 +102,8 @@ class Finding:
 class ExperimentSpec:
     """A prepared comparison: one problem, some methods, the paper's claim and a check of it.
 
-    `check` receives the traces by method key and the results by method key.
+    `check` receives the traces by method key and the results by method key; `seconds` is what it takes on two
+    cores, 0 where that is no time to wait.
     """
 
     key: str
@@ -117,6 +118,7 @@ class ExperimentSpec:
     seed: int
     explanation: str
     order: int
+    seconds: int
     check: Callable[[Mapping[str, TraceView], Mapping[str, Mapping[str, Any]]], Finding]
 
 
@@ -272,13 +274,15 @@ def experiment(
     problem_params: Mapping[str, Value] = MappingProxyType({}),
     seed: int = 0,
     order: int = 100,
+    seconds: int = 0,
 ) -> Callable[[Callable[..., Finding]], Callable[..., Finding]]:
     """Register ``check(views, results) -> Finding`` as an experiment; its docstring explains it."""
 
     def register(check: Callable[..., Finding]) -> Callable[..., Finding]:
         spec = ExperimentSpec(
             key, lab, title, question, claim, source, problem, MappingProxyType(dict(problem_params)),
-            MappingProxyType(dict(methods)), seed, (check.__doc__ or "").strip(), order, check,
+            MappingProxyType(dict(methods)), seed, (check.__doc__ or "").strip(), order,
+            seconds, check,
         )  # fmt: skip
         _insert(_experiments, spec)
         return check

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core import registry
 from core.optimizers.optim.adamp import AdamP
 from core.optimizers.optim.conda import Conda
 from core.optimizers.optim.diffgrad import DiffGrad
@@ -49,7 +50,7 @@ def bench(
     data : not used; nothing here reads files.
     threads : of torch; with 1, CPU time is compared, with more wall time.
     folder : also write the lines to ``optimizers.md`` there.
-    quick : time every step three times only.
+    quick : time every step three times only, and no experiments.
     say : takes what is being measured.
     """
     torch.set_num_threads(threads)
@@ -71,6 +72,9 @@ def bench(
     _conda(put, clock, repeats)
     say("landscapes")
     _landscapes(put)
+    if not quick:
+        say("experiments")
+        _experiments(put)
     if folder is not None:
         (folder / "optimizers.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -206,3 +210,22 @@ def _landscapes(out: Callable[[str], None]) -> None:
             seconds.append((time.perf_counter() - start, time.process_time() - start_cpu))
         wall, cpu = (1000 * median(column) for column in zip(*seconds[1:], strict=True))
         out(f"| {what} | {wall:.0f} | {cpu:.0f} |")
+
+
+def _experiments(out: Callable[[str], None]) -> None:
+    """Print what every experiment takes, beside what its card says where one has to wait."""
+    out("\n### Experiments\n")
+    out("| experiment | s | of CPU time | said | verdict |")
+    out("| --- | --- | --- | --- | --- |")
+    for spec in registry.experiments("optimizers"):
+        recipes = [
+            make("optimizers", spec.problem, method, spec.problem_params, values, spec.seed)
+            for method, values in spec.methods.items()
+        ]
+        start, start_cpu = time.perf_counter(), time.process_time()
+        run = Run(recipes).inline()
+        wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+        views = {m.recipe.method: m.view for m in run.view().members}
+        results = {k: registry.lab("optimizers").result(run.problem, v) for k, v in views.items()}
+        verdict = spec.check(views, results).verdict.value
+        out(f"| {spec.key} | {wall:.1f} | {cpu:.1f} | {spec.seconds or '–'} | {verdict} |")

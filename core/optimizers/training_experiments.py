@@ -1,7 +1,7 @@
 """Prepared comparisons on networks: the papers' claims at the size of a minute, three seeds, with controls.
 
 Every method gets the same grid of rates and is judged at its best one; a difference counts where it is larger
-than what the seeds differ by. The times are for two cores.
+than what the seeds differ by.
 """
 
 from __future__ import annotations
@@ -58,14 +58,15 @@ def listed(names: tuple[str, ...], values: Array, digits: int = 3) -> str:
 @experiment(
     "diffgrad_digits", lab="optimizers", title="diffGrad on digits", source=DIFFGRAD,
     question="Does the friction help a network?", claim="diffGrad trains networks to better ends than Adam",
-    problem="digits_mlp", methods=compared("diffgrad; adam; adam_half", 5, 1e-3, 0.1, 100), order=13,
+    problem="digits_mlp", methods=compared("diffgrad; adam; adam_half", 5, 1e-3, 0.1, 100),
+    order=13, seconds=10,
 )  # fmt: skip
 def diffgrad_digits(views: Views, results: Results) -> Finding:
     """Gradients of a mean loss are small, and so are their changes.
 
     The friction is then near one half for every weight, and diffGrad is Adam at half the rate. With a rate of
     its own for each, nothing is left of the difference. The claim is about large networks on CIFAR, which
-    this does not test. About 10 s.
+    this does not test.
     """
     values = best(views, HELD_OUT)
     return Finding(
@@ -84,14 +85,14 @@ CONVOLUTIONS = {"first": slice(0, 144), "second": slice(176, 4784), "third": sli
     "sgdp_digits", lab="optimizers", title="Weights before batch normalisation", source=ADAMP,
     question="Do the weights of a real network grow, and does SGDP hold them?",
     claim="Momentum makes weights before a normalisation grow; the projection prevents it",
-    problem="digits_cnn", methods={"sgd": GROWTH, "sgdp": GROWTH}, order=22,
+    problem="digits_cnn", methods={"sgd": GROWTH, "sgdp": GROWTH}, order=22, seconds=5,
 )  # fmt: skip
 def sgdp_digits(views: Views, results: Results) -> Finding:
     """Three convolutions, each followed by batch normalisation.
 
     Only the direction of their weights counts, so that gradients are orthogonal to them and momentum
     lengthens them. Ten passes over the data show it in every layer. A better accuracy does not follow at this
-    size: a constant rate on weights that stay short is a large rate to the end. About 5 s.
+    size: a constant rate on weights that stay short is a large rate to the end.
     """
     excess = {name: _growth(views[name].snapshots) for name in ("sgd", "sgdp")}
     holds = bool((excess["sgdp"] < 0.35 * excess["sgd"]).all())
@@ -116,13 +117,13 @@ def _growth(snapshots: Mapping[int, Any]) -> Array:
     question="Is a network with batch normalisation better for the projection?",
     claim="AdamP and SGDP end better than AdamW and SGD", problem="digits_cnn",
     problem_params={"schedule": "cosine"},
-    methods=compared("sgd; sgdp; adamw; adamp", 3, 3e-3, 0.3, 40), order=23,
+    methods=compared("sgd; sgdp; adamw; adamp", 3, 3e-3, 0.3, 40), order=23, seconds=10,
 )  # fmt: skip
 def adamp_digits(views: Views, results: Results) -> Finding:
     """Each at its own best rate, on a cosine schedule that takes the rate to zero.
 
     A rate that is tuned already makes good for some of the shrinking step. Both pairs have to differ by more
-    than the seeds do. About 30 s.
+    than the seeds do.
     """
     values = best(views, HELD_OUT)
     return Finding(
@@ -137,13 +138,13 @@ def adamp_digits(views: Views, results: Results) -> Finding:
     source=CONDA + ", on language models", question="How many steps does a basis for the second moment save?",
     claim="Conda trains two to two and a half times faster than AdamW",
     problem="digits_mlp", methods=compared("adamw; conda; muon", 4, 1e-3, 0.1, 100, criterion="train_loss"),
-    order=41,
+    order=41, seconds=10,
 )  # fmt: skip
 def conda_digits(views: Views, results: Results) -> Finding:
     """One counts the steps until the training loss is where AdamW ends, each method at its best rate.
 
     Three matrices of 64 × 64 are no language model, and a singular basis costs more there than the steps it
-    saves. Biases go with AdamW in every case. About 10 s.
+    saves. Biases go with AdamW in every case.
     """
     needed, total = _steps_to_the_first(views["comparison"])
     return Finding(
@@ -159,15 +160,16 @@ def conda_digits(views: Views, results: Results) -> Finding:
     source=CONDA + ", on language models",
     question="Does Conda train a small transformer faster than AdamW, Muon and SOAP?",
     claim="Conda needs half the steps of AdamW or fewer, and ends better than AdamW, Muon and SOAP",
-    problem="char_lm", methods=compared("adamw beta2=0.99; conda; muon; soap", 4, 1e-3, 0.1, 200), order=42,
+    problem="char_lm", methods=compared("adamw beta2=0.99; conda; muon; soap", 4, 1e-3, 0.1, 200),
+    order=42, seconds=70,
 )  # fmt: skip
 def conda_char_lm(views: Views, results: Results) -> Finding:
-    """A transformer of two layers guesses the next character; warm-up, then a cosine.
+    """Let a transformer of two layers guess the next character; warm-up, then a cosine.
 
     A basis for the second moment helps here too, but what Muon and SOAP do with the whole matrix helps more.
     The paper's networks are a thousand times as large and trained a hundred times as long, which this does
     not test. Every matrix takes the method's step here, the embedding and the last layer too; the paper
-    leaves those two to Adam. About 70 s.
+    leaves those two to Adam.
     """
     values = best(views, HELD_OUT)
     needed, total = _steps_to_the_first(views["comparison"])
@@ -200,7 +202,7 @@ OUTER: dict[str, Value] = {"base": "sgd", "settings": "momentum=0", "lr": 0.05, 
     problem="noisy_valley",
     methods={"nexus": {"gamma": 0.6, **OUTER}, "nexus_still": OUTER,
              "sgd": {"lr": 0.1, "momentum": 0.0, "steps": 1500}},
-    order=50,
+    order=50, seconds=2,
 )  # fmt: skip
 def nexus_valley(views: Views, results: Results) -> Finding:
     """Plain descent has no reason to move along the valley: the mean loss is flat there.
@@ -208,7 +210,7 @@ def nexus_valley(views: Views, results: Results) -> Finding:
     The walk down one source and then the other adds a force towards where their gradients agree. The control
     sums the same normalised gradients without walking: what it does is no merit of the walk. Forty
     coordinates of noise stand for what minibatches have; without noise the normalised gradients cancel and
-    Nexus stalls. About 2 s.
+    Nexus stalls.
     """
     x = {name: np.array(result["x"]) for name, result in results.items()}
     loss = {name: float(held_out(point)) for name, point in x.items()}
@@ -225,13 +227,13 @@ def nexus_valley(views: Views, results: Results) -> Finding:
     "nexus_digits", lab="optimizers", title="Nexus on digits from four angles", source=NEXUS,
     question="Does the walk help a network on data that it was not trained on?",
     claim="At the same training loss, Nexus has a lower loss on other data", problem="rotated_digits",
-    methods=compared("adamw; nexus gamma=0.1; nexus_still", 3, 1e-3, 0.1, 150), order=51,
+    methods=compared("adamw; nexus gamma=0.1; nexus_still", 3, 1e-3, 0.1, 150), order=51, seconds=10,
 )  # fmt: skip
 def nexus_digits(views: Views, results: Results) -> Finding:
     """Digits turned by four angles are the sources, upright ones are held out.
 
     Dividing each source's gradient by its length changes the training by itself. So Nexus has to beat its
-    control without the walk, not only AdamW. About 10 s.
+    control without the walk, not only AdamW.
     """
     values = best(views, HELD_OUT)
     return Finding(
@@ -249,13 +251,13 @@ TRACT_NAMES = ("SGD", "SGD with TrAct", "Adam", "Adam with TrAct")
     "tract_uneven", lab="optimizers", title="TrAct on badly lit digits", source=TRACT,
     question="Does the first layer learn faster when dim images count as much as bright ones?",
     claim="TrAct trains in fewer steps", problem="digits_mlp", problem_params={"light": "uneven"},
-    methods=compared(TRACT_PAIRS, 4, 3e-3, 0.3, 76), order=60,
+    methods=compared(TRACT_PAIRS, 4, 3e-3, 0.3, 76), order=60, seconds=10,
 )  # fmt: skip
 def tract_uneven(views: Views, results: Results) -> Finding:
     """Every image has a contrast and a brightness of its own.
 
     A plain gradient is moved by bright images. After four passes over the data the accuracy has to be two
-    points higher, with SGD and with Adam, each at its own best rate. About 10 s.
+    points higher, with SGD and with Adam, each at its own best rate.
     """
     values = best(views, ACCURACY)
     gains = values[[1, 3]].mean(axis=1) - values[[0, 2]].mean(axis=1)
@@ -269,12 +271,12 @@ def tract_uneven(views: Views, results: Results) -> Finding:
     "tract_standardised", lab="optimizers", title="TrAct on evenly lit digits",
     source=TRACT + "; a control of ours", claim="TrAct ends with a better accuracy",
     question="What is left where the inputs are standardised anyway?",
-    problem="digits_mlp", methods=compared(TRACT_PAIRS, 4, 3e-3, 0.3, 76), order=61,
+    problem="digits_mlp", methods=compared(TRACT_PAIRS, 4, 3e-3, 0.3, 76), order=61, seconds=10,
 )  # fmt: skip
 def tract_standardised(views: Views, results: Results) -> Finding:
     """Alike lit, the same digits are the control for uneven light.
 
-    A difference counts only beyond what seeds differ by, and for both optimizers. About 10 s.
+    A difference counts only beyond what seeds differ by, and for both optimizers.
     """
     values = best(views, ACCURACY)
     holds = beats(-values[1], -values[0]) and beats(-values[3], -values[2])
@@ -298,13 +300,13 @@ INTERVALS = (6, 20, 67)
         f"dp_gd {PRIVATE}; " + "; ".join(f"diff2 {PRIVATE},clip_difference=1,restart={T}" for T in INTERVALS),
         2, 0.1, 0.3, 200, criterion="train_loss",
     ),
-    order=70,
+    order=70, seconds=40,
 )  # fmt: skip
 def diff2_restart(views: Views, results: Results) -> Finding:
     """One budget ε = 3 for 4000 samples and 200 rounds, spent in four ways.
 
     A difference of gradients carries little noise, but noise adds up from one difference to the next. A short
-    way between restarts pays if anything does; a long one loses. About 40 s.
+    way between restarts pays if anything does; a long one loses.
     """
     values = best(views, TRAIN)
     means = values.mean(axis=1)

@@ -118,8 +118,9 @@ def claims(lab: str, page: str = "") -> None:
     for experiment in experiments(lab, page or lab):
         with st.container(border=True):
             st.html(f'<p class="it-card-title">{html.escape(experiment.title)}</p>{_claim(experiment)}')
+            wait = f" (about {experiment.seconds} s)" if experiment.seconds else ""
             st.page_link(
-                f"{page_of(experiment)}.py", label="Compute it now", icon=":material/arrow_forward:",
+                f"{page_of(experiment)}.py", label=f"Compute it now{wait}", icon=":material/arrow_forward:",
                 query_params=experiment_query(experiment),
             )  # fmt: skip
 
