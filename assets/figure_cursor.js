@@ -88,7 +88,7 @@ export class CursorOverlay {
         dots.push(...this.points(trace, k, x, y));
       } else if (trace.meta?.trail && trace.x.length) {
         const index = indexAt(trace.customdata, k);
-        lines.push(...trail(trace, index, x, y, this.casing));
+        lines.push(...trail(trace, index, x, y, this));
         const [left, top] = [x.d2p(trace.x[index]), y.d2p(trace.y[index])];
         if (!Number.isFinite(left) || !Number.isFinite(top)) continue;
         dots.push(svg("circle", {
@@ -166,7 +166,7 @@ export class CursorOverlay {
 }
 
 /** A path up to a sample, as a line or as dots; where a number tints it, a part for each of its colours. */
-function trail(trace, index, x, y, casing) {
+function trail(trace, index, x, y, { casing, halo }) {
   const isLine = trace.meta.trail === "line";
   const { tint, scale } = trace.meta;
   const parts = new Map();
@@ -188,10 +188,10 @@ function trail(trace, index, x, y, casing) {
     part.end = here;
     before = here;
   }
-  // a light colour would be lost on a light ground
-  const under = isLine && tint ? [svg("path", {
-    d: [...parts.values()].map(({ d }) => d).join(""), fill: "none", stroke: casing, "stroke-width": 5,
-    "stroke-opacity": 0.55, "stroke-linejoin": "round",
+  // a light colour would be lost on a light ground, and any on a coloured one
+  const under = isLine && (tint || trace.meta.cased) ? [svg("path", {
+    d: [...parts.values()].map(({ d }) => d).join(""), fill: "none", stroke: tint ? casing : halo,
+    "stroke-width": 5, "stroke-opacity": tint ? 0.55 : 0.85, "stroke-linejoin": "round",
   })] : [];
   return under.concat([...parts].map(([stroke, { d }]) => svg("path", {
     d, fill: "none", stroke, "stroke-linejoin": "round",

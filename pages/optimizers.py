@@ -29,8 +29,9 @@ from pages.ui.optimizer_maps import phase_tab, starts_tab, tuning_tab
 from pages.ui.optimizer_tabs import data_tab, explain_tab, race_tab
 from pages.ui.optimizer_views import GROUP, Selection, Shown, draw_live, selection_controls
 from pages.ui.session import follow_controls, lab_state, pending_run, promote
+from pages.ui.smoothness_tab import smoothness_tab
 
-TABS = ("Race", "Explain", "Inside", "Tuning", "Start map", "Phase diagram", "How it works", "Data")
+TABS = ("Race", "Explain", "Inside", "Tuning", "Start map", "Phase diagram", "γ map", "How it works", "Data")
 #: Seconds that the page waits for a race before it goes on without it: most are over by then.
 AT_ONCE, AT_LEISURE = 0.15, 1.0
 state = lab_state(LAB)
@@ -69,7 +70,9 @@ with thing:
 with view_slot:
     if shown is not None and shown.members:
         selection = selection_controls(shown)
-opened, tab = open_tab(TABS)
+# the map of γ says something to those who race a method that has one
+records_gamma = any("gamma" in recipe.method_spec.scalars for recipe in asked.recipes)
+opened, tab = open_tab([name for name in TABS if name != "γ map" or records_gamma])
 with tab:
     following = st.container(key="following")
 
@@ -102,6 +105,8 @@ with tab:
         starts_tab(asked, engine)
     elif opened == "Phase diagram":
         phase_tab(asked, engine)
+    elif opened == "γ map":
+        smoothness_tab(asked, engine, shown)
     elif shown is None or not shown.results:
         st.caption("What was found stands here when the race is over.")
     elif opened == "Race":

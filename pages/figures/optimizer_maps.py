@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from core.iterate import Array
+from core.optimizers.landscape import Landscape
+from core.run import MemberView
 from core.trace import Snapshot
-from pages.figures import style
+from pages.figures import landscape, style
 from pages.figures.maps import SCALE, filled
 from pages.figures.style import FigureDict
 from pages.figures.surface import number
@@ -87,6 +89,34 @@ def starts(snapshot: Snapshot, layer: str, minima: Array) -> FigureDict:
     for name, edge in (("xaxis", x), ("yaxis", y)):
         half = 0.5 * (edge[1] - edge[0])
         figure["layout"][name] |= {"range": [edge[0] - half, edge[-1] + half]}
+    return figure
+
+
+def smoothness(
+    snapshot: Snapshot, problem: Landscape, members: Sequence[MemberView], shapes_of: int | None
+) -> FigureDict:
+    """Colour every point by γ there, with the contour lines of f, the minima and paths over it.
+
+    Parameters
+    ----------
+    members : whose paths are drawn; on the same landscape.
+    shapes_of : member whose shapes are drawn at the cursor.
+    """
+    values = filled(snapshot["x"])
+    heat = {
+        "type": "heatmap", "x": snapshot["x_axis"], "y": snapshot["y_axis"], "customdata": values,
+        "hovertemplate": "(%{x:.3g}, %{y:.3g}): γ = %{customdata:.4g}<extra></extra>",
+        **_coloured(values, "γ"),
+    }  # fmt: skip
+    figure = landscape.contours(landscape.plane(problem, beyond=False), problem, members, shapes_of)
+    ground, *over = (trace for trace in figure["data"] if trace["type"] != "arrows")
+    lines = {**ground, "contours": {**ground["contours"], "coloring": "none"}, "opacity": 0.7}
+    for trace in over:
+        if "trail" in trace.get("meta", {}):
+            trace["meta"]["cased"] = True
+    figure["data"] = [heat, lines, *over]
+    for axis in ("xaxis", "yaxis"):
+        figure["layout"][axis]["constrain"] = "domain"
     return figure
 
 

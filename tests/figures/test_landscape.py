@@ -147,6 +147,21 @@ def test_starts_that_are_not_done_take_the_nearest_ones_colour() -> None:
     assert np.isnan(whole["data"][0]["z"][0, 1])
 
 
+def test_the_map_of_gamma_has_the_paths_and_the_ball_on_it_but_no_arrows() -> None:
+    problem, members = race("rosenbrock", "gns", "adam")
+    table = np.full((5, 4), np.nan)
+    table[2, 1] = 0.25
+    snapshot = {"x": table, "x_axis": np.linspace(-2, 2, 4), "y_axis": np.linspace(-1, 3, 5)}
+    heat, lines, *over = optimizer_maps.smoothness(snapshot, problem, members, 0)["data"]
+    # what is not done takes the nearest value
+    assert (heat["customdata"] == 0.25).all()
+    assert lines["contours"]["coloring"] == "none"
+    assert [t["name"] for t in over if t.get("meta", {}).get("cased")] == ["GNS", "Adam"]
+    kinds = [t["type"] for t in over]
+    assert "outline" in kinds
+    assert "arrows" not in kinds
+
+
 def test_cells_that_diverged_are_crosses_and_stay_empty() -> None:
     table = np.full((3, 3, 2), np.nan)
     table[0, 0], table[0, 2], table[2, 2] = [1e-3, 0.1], [np.inf, np.nan], [1e-1, 0.2]

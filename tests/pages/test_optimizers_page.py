@@ -217,6 +217,18 @@ def test_the_map_of_starts_and_the_phase_diagram_are_computed(app: AppTest) -> N
     assert any("of the starts" in bar.text for bar in progress(app))
 
 
+def test_the_map_of_gamma_is_there_for_a_method_that_has_one(app: AppTest) -> None:
+    open_lab(app, **ONE | {"m": "adam", "p": "himmelblau"})
+    assert "γ map" not in [tab.label for tab in app.tabs]
+    open_lab(app, **ONE | {"m": "gns", "p": "himmelblau"}, tab="γ map")
+    # those Hessians that the landscape has
+    assert len(app.selectbox(key="smooth.hessian").options) == 4
+    app.number_input(key="smooth.resolution").set_value(8)
+    checked(app.run())
+    run_analysis(app, "smooth")
+    assert any(bar.text.startswith("median γ") for bar in progress(app))
+
+
 @pytest.mark.parametrize("method", ["sgd", "adam", "gns", "lbfgs", "newton_cg", "nonlinear_cg"])
 def test_the_phase_diagram_offers_axes_that_the_method_has(app: AppTest, method: str) -> None:
     open_lab(app, **ONE | {"m": method}, tab="Phase diagram")

@@ -16,6 +16,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from core.iterate import Array, Iterate, Status
 from core.optimizers.explanation import Line, Number, Step
 from core.optimizers.landscape import Landscape
+from core.optimizers.smoothness import HESSIANS, check_hessian
 from core.optimizers.steps import ROUNDING, SCALARS, MinimumBudget, Oracle, Recorder
 from core.optimizers.training import check_hessian_size
 from core.optimizers.trust_views import TrustViews
@@ -62,10 +63,7 @@ class Gns(Settings):
     """
 
     hessian: str = param(
-        "exact",
-        choices={"exact": "exact", "gauss_newton": "Gauss–Newton", "fisher": "Fisher",
-                 "diagonal": "its diagonal", "zero": "zero: normalized gradient"},
-        doc="what H is; Gauss–Newton and Fisher where the landscape has them",
+        "exact", choices=HESSIANS, doc="what H is; Gauss–Newton and Fisher where the landscape has them"
     )  # fmt: skip
 
     def iterate(self, problem: Landscape) -> Iterator[Iterate]:
@@ -81,9 +79,7 @@ class Gns(Settings):
         ValueError
             If the landscape has no such Hessian, or one that is too large.
         """
-        if self.hessian in ("gauss_newton", "fisher") and self.hessian not in problem.approximations:
-            known = ", ".join(("exact", *problem.approximations, "diagonal", "zero"))
-            raise ValueError(f"this landscape has no {self.hessian.replace('_', '–')} matrix; it has {known}")
+        check_hessian(problem, self.hessian)
         check_hessian_size(problem.n)
         return self._loop(problem)
 
