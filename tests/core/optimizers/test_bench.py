@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from core import registry
 from core.optimizers import bench
 
 
@@ -56,3 +57,15 @@ def test_tables_come_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         assert f"| {contender} |" in text
     rows = [line for line in lines if line.startswith("| diffGrad | ours")]
     assert rows[0].endswith("| 1.00 |")
+
+
+def test_experiments_are_timed_beside_what_their_cards_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = [e for e in registry.experiments("optimizers") if e.key in ("diffgrad_f1", "nexus_valley")]
+    monkeypatch.setattr(registry, "experiments", lambda lab: some)
+    lines: list[str] = []
+    bench._experiments(lines.append)
+    by_key = {line.split(" | ")[0].removeprefix("| "): line.split(" | ") for line in lines if "| " in line}
+    assert set(by_key) >= {"diffgrad_f1", "nexus_valley"}
+    assert by_key["diffgrad_f1"][3] == "–"
+    assert by_key["nexus_valley"][3] == "2"
+    assert by_key["nexus_valley"][4].startswith("holds")
