@@ -39,13 +39,11 @@ class PerSample:
         import torch
 
         flat = torch.from_numpy(x)
-        gradients, losses = np.empty((len(self._targets), len(x))), []
-        for at in range(0, len(self._targets), self._rows):
-            rows = slice(at, at + self._rows)
-            g, value = self._all(flat, self._inputs[rows], self._targets[rows])
-            gradients[rows] = g.numpy()
-            losses.append(value.numpy())
-        return float(np.concatenate(losses).mean()), gradients
+        blocks = zip(*(torch.split(t, self._rows) for t in (self._inputs, self._targets)), strict=True)
+        parts = [self._all(flat, inputs, targets) for inputs, targets in blocks]
+        # joining copies, which a single block can do without
+        gradients, losses = parts[0] if len(parts) == 1 else map(torch.cat, zip(*parts, strict=True))
+        return float(losses.mean()), gradients.numpy()
 
 
 def clipped_mean(vectors: Array, radius: float) -> tuple[Array, float]:
@@ -53,7 +51,7 @@ def clipped_mean(vectors: Array, radius: float) -> tuple[Array, float]:
 
     A row that is not finite would make the mean's sensitivity unbounded: it counts as zero.
     """
-    norms = np.linalg.norm(vectors, axis=1)
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     usable = np.isfinite(norms)
     factors = np.where(usable, np.minimum(1.0, radius / (np.where(usable, norms, 1.0) + 1e-10)), 0.0)
     rows = vectors if usable.all() else np.where(usable[:, None], vectors, 0.0)

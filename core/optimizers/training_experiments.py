@@ -300,7 +300,7 @@ INTERVALS = (6, 20, 67)
         f"dp_gd {PRIVATE}; " + "; ".join(f"diff2 {PRIVATE},clip_difference=1,restart={T}" for T in INTERVALS),
         2, 0.1, 0.3, 200, criterion="train_loss",
     ),
-    order=70, seconds=40,
+    order=70, seconds=25,
 )  # fmt: skip
 def diff2_restart(views: Views, results: Results) -> Finding:
     """One budget ε = 3 for 4000 samples and 200 rounds, spent in four ways.

@@ -165,7 +165,10 @@ def _descend(settings: Private, training: Training) -> Iterator[Iterate]:
                 spread, scale = settings.clip * sigma1, sigma1
             else:
                 radius = C2 * float(np.linalg.norm(x - x_old))
-                difference, share = clipped_mean(gradients - gradients_old, radius)
+                # in place: a new array of this size costs more than the difference
+                difference, share = clipped_mean(
+                    np.subtract(gradients, gradients_old, out=gradients_old), radius
+                )
                 v, spread, scale = v + difference, radius * sigma2, sigma2
             v = v + spread * rng.standard_normal(training.n)
             ledger.add(scale)
