@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.optimizers.update_matrices import weights
 from core.run import RunView
 from pages.ui import explain
 from pages.ui.frame import heading, open_tab
@@ -30,6 +31,7 @@ from pages.ui.optimizer_tabs import data_tab, explain_tab, race_tab
 from pages.ui.optimizer_views import GROUP, Selection, Shown, draw_live, selection_controls
 from pages.ui.session import follow_controls, lab_state, pending_run, promote
 from pages.ui.smoothness_tab import smoothness_tab
+from pages.ui.updates_tab import updates_tab
 
 TABS = ("Race", "Explain", "Inside", "Tuning", "Start map", "Phase diagram", "γ map", "How it works", "Data")
 #: Seconds that the page waits for a race before it goes on without it: most are over by then.
@@ -89,6 +91,9 @@ def draw(view: RunView, problem: Any) -> None:
     elif opened == "Inside":
         with following:
             inside_tab(newest, k, GROUP)
+            if k is not None and any(min(w.rows, w.columns) > 1 for w in weights(problem)):
+                st.subheader("The steps as matrices")
+                updates_tab(newest, k, GROUP)
 
 
 with bar:

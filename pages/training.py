@@ -81,7 +81,7 @@ def draw(view: RunView, problem: Any) -> None:
     k = draw_training(newest, view_slot, words, numbers)
     if opened == "Updates":
         with following:
-            updates_tab(newest, k)
+            updates_tab(newest, k, GROUP)
     elif opened == "Inside":
         with following:
             inside_tab(newest, k, GROUP)

@@ -1,20 +1,19 @@
-"""What a step of a training is as a matrix: its singular values, and how many directions it really has."""
+"""What a step is as a matrix: its singular values, and how many directions it really has."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.iterate import Array
+from core.optimizers.directions import tensor_names, tensor_parts
+from core.optimizers.landscape import Landscape
 from core.trace import TraceView
-
-if TYPE_CHECKING:
-    from core.optimizers.networks import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,12 @@ class Update:
         return float((self.values**2).sum()) / top**2 if top > 0 else 0.0
 
     @property
+    def condition(self) -> float:
+        """σ₁ over the smallest singular value; inf where one is 0."""
+        smallest = float(self.values[-1])
+        return float(self.values[0]) / smallest if smallest > 0 else math.inf
+
+    @property
     def effective_rank(self) -> float:
         """exp(−Σ p log p) with p = σ/Σσ; 0 for no update.
 
@@ -71,15 +76,17 @@ class Update:
         return float(np.exp(-(p * np.log(p)).sum()))
 
 
-def weights(network: Network) -> list[Weight]:
-    """Return the parameters of a network that are matrices, in their order."""
-    found, at = [], 0
-    for name, shape in zip(network.names, network.shapes, strict=True):
-        size = math.prod(shape)
-        if len(shape) > 1:
-            found.append(Weight(name, slice(at, at + size), shape[0], size // shape[0]))
-        at += size
-    return found
+def weights(landscape: Landscape) -> list[Weight]:
+    """Return the parameters of a network, or the unknowns of a landscape, that are matrices, in order."""
+    parts = zip(tensor_names(landscape), landscape.tensor_shapes, tensor_parts(landscape), strict=True)
+    return [
+        Weight(name, part, shape[0], math.prod(shape[1:])) for name, shape, part in parts if len(shape) > 1
+    ]
+
+
+def fullest(known: Sequence[Weight]) -> int:
+    """Return the place of the matrix that can move in most directions, the last of several."""
+    return max(range(len(known)), key=lambda i: (min(known[i].rows, known[i].columns), i))
 
 
 def update(view: TraceView, weight: Weight, k: int) -> Update | None:

@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from core.optimizers.update_matrices import Update, Weight, spread_over, update, weights
+from core.optimizers.update_matrices import Update, Weight, fullest, spread_over, update, weights
 from core.run import MemberView
 from pages.figures import optimizers as figures
 from pages.figures import updates as charts
 from pages.ui import components
 from pages.ui.controls import choice
+from pages.ui.look import Look
 from pages.ui.status import finding
-from pages.ui.training_views import GROUP, Trainings
 
 HEIGHT = 260
 #: Steps of a method whose rank is drawn.
 DRAWN = 50
 
 
-def updates_tab(shown: Trainings, k: int | None) -> None:
-    """Draw the updates at the cursor and along the training.
+def updates_tab(shown: Look[Any], k: int | None, group: str) -> None:
+    """Draw the updates at the cursor and along the run.
 
     Parameters
     ----------
+    shown : a run whose problem has matrices.
     k : where the cursor rests; None while the run moves.
+    group : whose cursor the charts follow.
     """
     if k is None or any(len(m.view.kept) < 2 for m in shown.members):
-        st.caption("Updates are taken apart when the training is over.")
+        st.caption("Updates are taken apart when the run is over.")
         return
-    known = weights(shown.problem.network)
+    known = weights(shown.problem)
     titles = {str(i): f"{w.name}, {w.rows} × {w.columns}" for i, w in enumerate(known)}
     with st.container(width=280):
-        weight = known[int(choice("Matrix", titles, str(_fullest(known)), "updates.of"))]
+        weight = known[int(choice("Matrix", titles, str(fullest(known)), "updates.of"))]
     members = shown.members
     found = [
         shown.kept(("update", m, weight.name, k), partial(update, member.view, weight, k))
@@ -43,14 +46,14 @@ def updates_tab(shown: Trainings, k: int | None) -> None:
     left, right = st.columns(2)
     with left:
         components.live_figure(
-            "updates.values", charts.singular_values(members, found), group=f"{GROUP}.updates",
+            "updates.values", charts.singular_values(members, found), group=f"{group}.updates",
             run=f"{shown.run}.{weight.name}", cursor=False, height=HEIGHT,
             title="Singular values of the update at the cursor, over the largest",
         )  # fmt: skip
     with right:
         along = [_along(shown, m, member, weight) for m, member in enumerate(members)]
         components.live_figure(
-            "updates.ranks", charts.ranks(members, along), group=GROUP, run=f"{shown.run}.{weight.name}",
+            "updates.ranks", charts.ranks(members, along), group=group, run=f"{shown.run}.{weight.name}",
             height=HEIGHT,
             title=f"Effective rank of the update; {min(weight.rows, weight.columns)} is all directions alike",
         )  # fmt: skip
@@ -61,12 +64,7 @@ def updates_tab(shown: Trainings, k: int | None) -> None:
         finding([_words(there, weight)])
 
 
-def _fullest(known: list[Weight]) -> int:
-    """Return the place of the matrix that can move in most directions, the last of several."""
-    return max(range(len(known)), key=lambda i: (min(known[i].rows, known[i].columns), i))
-
-
-def _along(shown: Trainings, number: int, member: MemberView, weight: Weight) -> list[Update]:
+def _along(shown: Look[Any], number: int, member: MemberView, weight: Weight) -> list[Update]:
     found = []
     for k in spread_over(member.view.kept, DRAWN):
         one = shown.kept(
@@ -86,6 +84,7 @@ def _table(names: list[str], members: list[MemberView], found: list[Update | Non
             "method": name,
             "steps": f"{one.k} to {one.k + one.steps}",
             "largest σ": f"{one.values[0]:.3g}",
+            "condition σ₁/σₙ": f"{one.condition:.3g}",
             "stable rank ‖U‖²/σ₁²": f"{one.stable_rank:.3g}",
             "effective rank": f"{one.effective_rank:.3g}",
             "RMS of an entry": f"{one.rms:.3g}",

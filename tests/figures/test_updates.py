@@ -15,7 +15,7 @@ def test_singular_values_are_shares_of_the_largest_and_ranks_stand_at_their_step
     recipes = [make("optimizers", "digits_mlp", m, task, {"steps": 8}) for m in ("sgd", "adam")]
     run = Run(recipes).inline()
     members = list(run.view().members)
-    weight = weights(run.problem.network)[0]
+    weight = weights(run.problem)[0]
     found = [update(m.view, weight, 3) for m in members]
     curves = updates.singular_values(members, found)["data"]
     assert [c["name"] for c in curves] == ["SGD", "Adam"]

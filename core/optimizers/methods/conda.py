@@ -6,18 +6,23 @@ Wang et al. 2025. The torch class `Conda` stands in `core.optimizers.optim.conda
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from core.iterate import Array, Iterate
-from core.optimizers.descent import State, descend
+from core.iterate import Array, Iterate, Lazy
+from core.optimizers.descent import State, Stepper, descend
+from core.optimizers.directions import tensor_parts
 from core.optimizers.explanation import Line, Step
 from core.optimizers.landscape import Landscape
+from core.optimizers.panels import Matrices, Panel
 from core.optimizers.steps import SCALARS, FirstOrder
+from core.optimizers.training import Training
+from core.optimizers.update_matrices import Weight, weights
 from core.registry import method, param
+from core.trace import TraceView
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +36,24 @@ def __getattr__(name: str) -> Any:
 
         return Conda
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+#: Entries of a matrix of a network of which M, v and the basis are kept.
+LARGEST = 2**14
+
+
+def turned(A: Array, Q: Array) -> Array:
+    """Return A in a basis Q of its shorter side: A Q if that is its columns, else QᵀA."""
+    return np.asarray(A @ Q if A.shape[0] >= A.shape[1] else Q.T @ A)
+
+
+def turned_back(A: Array, Q: Array) -> Array:
+    """Undo `turned`."""
+    return np.asarray(A @ Q.T if A.shape[0] >= A.shape[1] else Q @ A)
+
+
+def _side(shape: Sequence[int]) -> int:
+    return min(shape[0], math.prod(shape[1:]))
 
 
 @method(
@@ -81,6 +104,60 @@ class CondaMethod(FirstOrder):
         """Return the gradient: it is scaled in a basis, only together with its momentum."""
         return gradient.copy()
 
+    def keeps(self, stepper: Stepper, training: Training) -> dict[str, Lazy]:
+        """Return M, v and Q of the fullest matrix that is not too large, as the last step left them."""
+        known = [i for i, p in enumerate(stepper.params) if p.ndim > 1 and p.numel() <= LARGEST]
+        if not known:
+            return {}
+        place = max(known, key=lambda i: (_side(stepper.params[i].shape), i))
+        p = stepper.params[place]
+        state = stepper.optimizer.state.get(p, {})
+        if "basis" not in state:
+            return {}
+        rows = p.shape[0]
+        return {
+            "matrix": lambda: np.array([place]),
+            "matrix_momentum": lambda: state["exp_avg"].numpy().reshape(rows, -1).copy(),
+            "matrix_second_moment": lambda: state["exp_avg_sq"].numpy().reshape(rows, -1).copy(),
+            "matrix_basis": lambda: state["basis"].numpy().copy(),
+        }
+
+    def panels(self, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
+        """Yield momentum, the same turned, its divisor and the direction of the step as matrices."""
+        for weight, found in self._moments(problem, view, k):
+            M, v, Q = found
+            M_t = turned(M, Q)
+            side, basis = ("M Q", "right") if M.shape[0] >= M.shape[1] else ("QᵀM", "left")
+            N = self.scale * turned_back(M_t / (np.sqrt(v) + self.eps), Q)
+            yield Matrices(
+                "conda.matrices", f"{weight.name}, {weight.rows} × {weight.columns}",
+                {"M": M, side: M_t, "√v": np.sqrt(v), "N": N},
+                words=f"M the momentum; {side} in its {basis} singular basis Q, where each entry is divided "
+                "by its own √v + ε; N the same turned back, times s: the direction of the step. Where M "
+                "changed since the basis was taken, its rows (columns) there are orthogonal no more.",
+            )  # fmt: skip
+
+    def _moments(
+        self, problem: Landscape, view: TraceView, k: int
+    ) -> Iterator[tuple[Weight, tuple[Array, Array, Array]]]:
+        """Yield each known matrix with M, v and Q of the kept step at or before k, else of the first."""
+        name = "matrix_basis" if isinstance(problem, Training) else "basis"
+        steps = [int(j) for j in view.kept if name in view.snapshots[int(j)]]
+        if not steps:
+            return
+        snapshot = view.snapshots[max((j for j in steps if j <= k), default=steps[0])]
+        if isinstance(problem, Training):
+            M, v, Q = (snapshot[f"matrix_{name}"] for name in ("momentum", "second_moment", "basis"))
+            part = tensor_parts(problem)[int(snapshot["matrix"][0])]
+            yield next(w for w in weights(problem) if w.part == part), (M, v, Q)
+            return
+        at = 0
+        for weight in weights(problem):
+            shape, side = (weight.rows, weight.columns), _side((weight.rows, weight.columns))
+            M, v = (snapshot[part][weight.part].reshape(shape) for part in ("momentum", "second_moment"))
+            yield weight, (M, v, snapshot["basis"][at : at + side**2].reshape(side, side))
+            at += side**2
+
     def explain(self, step: Step) -> Iterator[Line]:
         """Yield the formulas of a step with their numbers, for each matrix in turn, then the whole point."""
         x, t = step["x"], step.k + 1
@@ -118,7 +195,7 @@ class CondaMethod(FirstOrder):
         is_tall = M.shape[0] >= M.shape[1]
         G_, M_t = G, M_
         if Q is not None:
-            G_, M_t = (A @ Q if is_tall else Q.T @ A for A in (G, M_))
+            G_, M_t = turned(G, Q), turned(M_, Q)
             turn = "{} <Q>" if is_tall else "<Q>^T {}"
             lines.append(
                 Line("G", turn.format("<g>"), {"g": G, "Q": Q}, G_, "gradient in the momentum's basis")
@@ -132,7 +209,7 @@ class CondaMethod(FirstOrder):
         N: Array = M_t / (np.sqrt(v_) + self.eps)
         lines.append(Line("N", r"\frac{<M>}{\sqrt{<v_>} + <eps>}", {"M": M_t, "v_": v_, "eps": self.eps}, N))
         if Q is not None:
-            N = N @ Q.T if is_tall else Q @ N
+            N = turned_back(N, Q)
             lines.append(Line("u", "<N> <Q>^T" if is_tall else "<Q> <N>", {"N": lines[-1].value, "Q": Q}, N,
                               "turned back"))  # fmt: skip
         return N

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from core.optimizers.networks import cnn, mlp
-from core.optimizers.update_matrices import Update, spread_over, update, weights
+from core import registry
+from core.iterate import drain
+from core.optimizers.training import Training
+from core.optimizers.update_matrices import Update, fullest, spread_over, update, weights
 from core.recipe import make
 from core.run import Run
 
@@ -23,20 +27,33 @@ def test_equal_singular_values_count_as_so_many_directions_and_one_as_one() -> N
     assert of([2.0, 1.0]).stable_rank == pytest.approx(1.25)
 
 
+def test_the_condition_is_the_ratio_of_the_outermost_singular_values() -> None:
+    assert of([6.0, 3.0, 2.0]).condition == 3.0
+    assert of([6.0, 0.0]).condition == np.inf
+
+
+def problem(key: str, **values: object) -> Any:
+    spec = registry.problem_spec("optimizers", key)
+    return drain(registry.instantiate(spec, values, "-p ").build(0))
+
+
 def test_matrices_are_found_with_their_places() -> None:
-    assert [(w.name, w.rows, w.columns) for w in weights(mlp([4, 3, 2]))] == [
-        ("weight 1", 3, 4),
-        ("weight 2", 2, 3),
-    ]
-    found = weights(cnn())
+    factors = weights(problem("matrix_factorization", size=4, rank=3))
+    assert [(w.name, w.rows, w.columns) for w in factors] == [("W1", 3, 4), ("W2", 4, 3)]
+    assert factors[1].part == slice(12, 24)
+    assert weights(problem("rosenbrock")) == []
+    training = problem("digits_cnn")
+    assert isinstance(training, Training)
+    found = weights(training)
     assert [(w.rows, w.columns) for w in found] == [(16, 9), (32, 144), (32, 288), (10, 32)]
-    network = cnn()
-    flat = np.arange(network.n)
+    assert fullest(found) == 2
+    flat = np.arange(training.n)
     import torch
 
-    parts = network.unflatten(torch.from_numpy(flat))
+    parts = training.network.unflatten(torch.from_numpy(flat))
     for w in found:
-        np.testing.assert_array_equal(flat[w.part], parts[network.names.index(w.name)].numpy().ravel())
+        at = training.network.names.index(w.name)
+        np.testing.assert_array_equal(flat[w.part], parts[at].numpy().ravel())
 
 
 def test_muon_moves_all_directions_alike_and_sgd_few() -> None:
@@ -47,7 +64,7 @@ def test_muon_moves_all_directions_alike_and_sgd_few() -> None:
     ]
     run = Run(recipes).inline()
     muon, sgd = (m.view for m in run.view().members)
-    weight = weights(run.problem.network)[1]
+    weight = weights(run.problem)[1]
     ours, other = update(muon, weight, 6), update(sgd, weight, 6)
     assert ours is not None
     assert other is not None
