@@ -71,6 +71,28 @@ def build_method(key: str, settings: str, values: Mapping[str, object]) -> Any:
     return instantiate(registry.method_spec("optimizers", key), {**found, **values}, "settings ")
 
 
+def method_entries(methods: str, most: int) -> list[tuple[str, str]]:
+    """Return key and settings of each of several methods, which stand with semicolons between.
+
+    Raises
+    ------
+    InputError
+        If there is none, there are more than `most`, or one has no learning rate.
+    """
+    found = []
+    for text in (part.strip() for part in methods.split(";")):
+        key, _, settings = text.partition(" ")
+        if not key:
+            continue
+        spec = registry.method_spec("optimizers", key)
+        if spec.kind == "analysis" or not any(p.name == "lr" for p in spec.parameters):
+            raise InputError("methods", "methods with a learning rate", repr(key))
+        found.append((spec.key, settings.strip()))
+    if not 1 <= len(found) <= most:
+        raise InputError("methods", f"1 to {most} methods with semicolons between", repr(methods))
+    return found
+
+
 def number_parameter(key: str, name: str, what: str) -> registry.Parameter:
     """Return a method's numeric parameter; InputError if there is none of that name."""
     known = [p for p in registry.method_spec("optimizers", key).parameters if p.type in (int, float)]

@@ -77,23 +77,49 @@ class TrainedNetwork:
         ValueError
             If the method refuses it.
         """
-        if not isinstance(problem, Training):
-            raise InputError("problem", "a network that can be trained", "a landscape", "take digits_mlp")
-        method = self.trainer()
-        yield from prepare_method(method, problem)
-        wanted = np.unique(np.linspace(0, self.steps, min(self.points(), self.steps + 1)).round().astype(int))
-        saved = np.empty((len(wanted), problem.n), dtype=np.float32)
-        at, item = 0, None
-        for item in method.iterate(replace(problem, evaluate_every=self.steps + 1)):
-            if at < len(wanted) and item.k == wanted[at]:
-                saved[at] = item.x() if callable(item.x) else item.x
-                at += 1
-            if item.k % 10 == 0:
-                yield Progress("training", item.k, self.steps)
-        assert item is not None
-        if item.status is Status.DIVERGED or at < len(wanted):
-            raise InputError("lr", "a training that arrives", item.note, "lower the rate")
-        return Trained(problem, problem.subset(), saved, wanted.astype(np.int64), item.work.gradient)
+        training = network_of(problem)
+        way = yield from saved_way(self.trainer(), training, self.steps, self.points(), "training")
+        return Trained(training, training.subset(), *way)
+
+
+def network_of(problem: Landscape) -> Training:
+    """Return the training that a problem is; InputError if it is none."""
+    if not isinstance(problem, Training):
+        raise InputError("problem", "a network that can be trained", "a landscape", "take digits_mlp")
+    return problem
+
+
+def saved_way(
+    method: Any, training: Training, steps: int, points: int, stage: str
+) -> Preparation[tuple[NDArray[np.float32], NDArray[np.int64], int]]:
+    """Train a network and return points of its way (points, n), their steps and how many gradients it took.
+
+    Parameters
+    ----------
+    points : how many are saved, both ends included; fewer if there are fewer steps.
+    stage : what the progress says.
+
+    Raises
+    ------
+    InputError
+        If the training diverges.
+    ValueError
+        If the method refuses the network.
+    """
+    yield from prepare_method(method, training)
+    wanted = np.unique(np.linspace(0, steps, min(points, steps + 1)).round().astype(int))
+    saved = np.empty((len(wanted), training.n), dtype=np.float32)
+    at, item = 0, None
+    for item in method.iterate(replace(training, evaluate_every=steps + 1)):
+        if at < len(wanted) and item.k == wanted[at]:
+            saved[at] = item.x() if callable(item.x) else item.x
+            at += 1
+        if item.k % 10 == 0:
+            yield Progress(stage, item.k, steps)
+    assert item is not None
+    if item.status is Status.DIVERGED or at < len(wanted):
+        raise InputError("lr", "a training that arrives", item.note, "lower the rate")
+    return saved, wanted.astype(np.int64), item.work.gradient
 
 
 def hessian_products(f: NetworkLoss, x: NDArray[Any]) -> Callable[[Array], Array]:

@@ -21,6 +21,7 @@ DECADES = 7
 #: Axis titles of the two planes.
 RANDOM_AXES = ("first random direction [lengths of the weights]", "second one [lengths of the weights]")
 WAY_AXES = ("first principal direction of the way", "second principal direction")
+WAYS_AXES = ("first principal direction of all ways", "second principal direction")
 #: Lines on the colours of a loss: white on a dark edge is seen on all of them.
 LIGHT, EDGE = "#ffffff", "rgba(0, 0, 0, 0.55)"
 
@@ -31,13 +32,15 @@ def heights(snapshot: Snapshot) -> Array:
     return np.asarray(filled(np.where(np.isnan(values), np.nan, np.maximum(values, np.finfo(float).tiny))))
 
 
-def plane(snapshot: Snapshot, axes: Sequence[str], name: str, colour: int) -> FigureDict:
-    """Draw the loss over a plane as contour lines, with the way of the training if it lies in this plane.
+def plane(
+    snapshot: Snapshot, axes: Sequence[str], names: Sequence[str], colours: Sequence[int]
+) -> FigureDict:
+    """Draw the loss over a plane as contour lines, with the ways of the trainings if they are known there.
 
     Parameters
     ----------
     axes : titles.
-    name, colour : of the method that trained.
+    names, colours : of the methods that trained.
     """
     x, y, values = snapshot["x_axis"], snapshot["y_axis"], heights(snapshot)
     logs = np.log10(values)
@@ -59,11 +62,14 @@ def plane(snapshot: Snapshot, axes: Sequence[str], name: str, colour: int) -> Fi
             },
         }
     ]  # fmt: skip
-    if "way" in snapshot:
-        data += _way(snapshot, name, colour)
+    ways, offs = ways_in(snapshot)
+    widest = float(offs.max(initial=0.0)) or 1.0
+    for way, off, name, colour in zip(ways, offs, names, colours, strict=False):
+        data += _way(snapshot["steps"], way, off / widest, name, colour, alone=len(ways) == 1)
+    ends = ways[:, -1] if len(ways) else np.zeros((1, 2))
     data.append(
         {
-            "type": "scatter", "mode": "markers", "x": np.zeros(1), "y": np.zeros(1), "name": "the end",
+            "type": "scatter", "mode": "markers", "x": ends[:, 0], "y": ends[:, 1], "name": "the end",
             "marker": {"symbol": "cross-thin", "size": 13, "line": {"width": 2.5, "color": LIGHT}},
             "hovertemplate": "the trained network<extra></extra>", "showlegend": False,
             "meta": {"role": "text", "cursor": False},
@@ -76,18 +82,35 @@ def plane(snapshot: Snapshot, axes: Sequence[str], name: str, colour: int) -> Fi
     return figure
 
 
-def _way(snapshot: Snapshot, name: str, colour: int) -> list[dict[str, Any]]:
-    """Return the way of the training; a dot is the larger, the further it is off the plane."""
-    way, off = snapshot["way"], snapshot["off"]
-    widest = float(off.max()) or 1.0
-    common = {"type": "scatter", "x": way[:, 0], "y": way[:, 1], "showlegend": False}
-    edge = {**common, "mode": "lines", "name": "", "line": {"width": 4.5, "color": EDGE}, "hoverinfo": "skip",
-            "meta": {"role": "text", "cursor": False}}  # fmt: skip
+def ways_in(snapshot: Snapshot) -> tuple[Array, Array]:
+    """Return the ways (methods, points, 2) of a plane and how far off it they are (methods, points)."""
+    if "ways" in snapshot:
+        return snapshot["ways"], snapshot["offs"]
+    if "way" in snapshot:
+        return snapshot["way"][None], snapshot["off"][None]
+    return np.zeros((0, 1, 2)), np.zeros((0, 1))
+
+
+def _way(
+    steps: Array, way: Array, off: Array, name: str, colour: int, *, alone: bool
+) -> list[dict[str, Any]]:
+    """Return the way of a training; a dot is the larger, the further it is off the plane.
+
+    Parameters
+    ----------
+    off : shares of the largest distance.
+    alone : it is the only one, and white; others have their method's colour on a white edge.
+    """
+    common = {"type": "scatter", "x": way[:, 0], "y": way[:, 1]}
+    below = EDGE if alone else LIGHT
+    edge = {**common, "mode": "lines", "name": "", "line": {"width": 4.5, "color": below},
+            "hoverinfo": "skip", "showlegend": False, "meta": {"role": "text", "cursor": False}}  # fmt: skip
+    own = {"color": LIGHT} if alone else {}
     dots = {
-        **common, "mode": "lines+markers", "name": name, "customdata": snapshot["steps"].astype(np.int64),
-        "marker": {"size": 3.0 + 7.0 * off / widest, "color": LIGHT, "line": {"width": 1, "color": EDGE}},
-        "line": {"width": 2, "color": LIGHT}, "meta": {**style.method_meta(colour), "trail": "line"},
-        "hovertemplate": f"{name}, step %{{customdata}}<extra></extra>",
+        **common, "mode": "lines+markers", "name": name, "customdata": steps.astype(np.int64),
+        "marker": {"size": 3.0 + 7.0 * off, "line": {"width": 1, "color": below}} | own,
+        "line": (own | {"width": 2}) if alone else style.method_line(colour), "meta": {**style.method_meta(colour), "trail": "line"},
+        "hovertemplate": f"{name}, step %{{customdata}}<extra></extra>", "showlegend": not alone,
     }  # fmt: skip
     return [edge, dots]
 
@@ -100,12 +123,14 @@ def surface(snapshot: Snapshot, axes: Sequence[str], *, view: str, group: str) -
     )  # fmt: skip
 
 
-def ball(snapshot: Snapshot, name: str, colour: int, *, group: str, rev: str) -> bytes:
-    """Encode the way of a training for the 3-D view: a ball that follows the cursor; none on other planes."""
-    tracks = []
-    if "way" in snapshot:
-        way = snapshot["way"]
-        tracks.append(SurfaceTrack(name, colour, snapshot["steps"].astype(np.int64), way[:, 0], way[:, 1]))
+def balls(snapshot: Snapshot, names: Sequence[str], colours: Sequence[int], *, group: str, rev: str) -> bytes:
+    """Encode the ways of trainings for the 3-D view: balls that follow the cursor; none on other planes."""
+    steps = snapshot["steps"].astype(np.int64) if "steps" in snapshot else None
+    tracks = [
+        SurfaceTrack(name, colour, steps, way[:, 0], way[:, 1])
+        for way, name, colour in zip(ways_in(snapshot)[0], names, colours, strict=False)
+        if steps is not None
+    ]
     return paths_payload(tracks, group=group, rev=rev)
 
 
@@ -135,15 +160,19 @@ def line(table: Array) -> FigureDict:
     return figure
 
 
-def shares(explained: Array, random_walk: Array) -> FigureDict:
-    """Draw how much of the way's variance each principal direction has, beside a random walk's."""
+def shares(explained: Array, random_walk: Array, walks: int = 1) -> FigureDict:
+    """Draw how much of the variance of so many ways each principal direction has, beside random walks'."""
     x = np.arange(1, len(explained) + 1)
+    ours, theirs = "this training", "a random walk"
+    if walks > 1:
+        ours, theirs = "these trainings", f"{walks} random walks"
     data = [
-        {"type": "bar", "x": x, "y": explained, "name": "this training", "meta": style.method_meta(0),
-         "hovertemplate": "%{y:.1%}"},
-        {"type": "bar", "x": x, "y": random_walk, "name": "a random walk", "meta": style.role_meta("context"),
-         "hovertemplate": "%{y:.1%}"},
-    ]  # fmt: skip
+        {"type": "bar", "x": x, "y": y, "name": name, "meta": meta, "hovertemplate": "%{y:.1%}"}
+        for y, name, meta in (
+            (explained, ours, style.method_meta(0)),
+            (random_walk, theirs, style.role_meta("context")),
+        )
+    ]
     x_axis = {"title": {"text": "principal direction"}, "dtick": 1}
     figure = style.figure(data, x_axis, {"tickformat": ".0%", "rangemode": "tozero"})
     figure["layout"]["barmode"] = "group"

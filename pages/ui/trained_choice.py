@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -18,7 +18,7 @@ from pages.ui.controls import choice, parameter_controls
 from pages.ui.optimizer_controls import LAB, Asked, settings_text
 
 #: Parameters of an analysis that the method of the page brings.
-TAKEN = ("method", "settings", "lr", "steps")
+TAKEN = ("method", "methods", "settings", "lr", "steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,15 @@ def trainer_choice(asked: Asked, prefix: str, among: tuple[str, ...] = TRAINERS)
         slot: f"{figures.SHORT.get(r.method, r.method_spec.title)}, rate {r.method_params['lr']:g}"
         for slot, r in able.items()
     }
-    recipe = able[choice("Trained by", titles, next(iter(able)), f"{prefix}.of")]
+    return _trainer(able[choice("Trained by", titles, next(iter(able)), f"{prefix}.of")])
+
+
+def all_trainers(asked: Asked) -> list[Trainer]:
+    """Return the methods of the page that can train a network for an analysis."""
+    return [_trainer(recipe) for recipe in asked.recipes if recipe.method in TRAINERS]
+
+
+def _trainer(recipe: Recipe) -> Trainer:
     name = figures.SHORT.get(recipe.method, recipe.method_spec.title)
     return Trainer(name, recipe.method_spec.colour, recipe)
 
@@ -58,10 +66,7 @@ def analysis_recipe(
     ----------
     problem : parameters of the task that are other than on the page.
     """
-    spec = registry.method_spec(LAB, analysis)
-    values = parameter_controls(spec, prefix, skip=TAKEN)
-    with st.expander("What this is"):
-        explain.method_explanation(spec)
+    values = _settings(analysis, prefix)
     if trainer is None:
         return None
     r = trainer.recipe
@@ -69,9 +74,40 @@ def analysis_recipe(
         "method": r.method, "settings": settings_text(r, ("lr", "steps")), "lr": r.method_params["lr"],
         "steps": r.method_params["steps"],
     }  # fmt: skip
+    return _made(r, analysis, problem or {}, {**values, **own})
+
+
+def shared_recipe(analysis: str, prefix: str, trainers: Sequence[Trainer]) -> Recipe | None:
+    """Draw the settings of an analysis of all trainings and return it; None while something is refused.
+
+    All make as many steps as the first.
+    """
+    values = _settings(analysis, prefix)
+    if not trainers:
+        st.caption("Choose a method in the sidebar that can be looked at.")
+        return None
+    texts = [f"{t.recipe.method} lr={t.recipe.method_params['lr']},{settings_text(t.recipe, ('lr', 'steps'))}"
+             for t in trainers]  # fmt: skip
+    first = trainers[0].recipe
+    own = {"methods": "; ".join(texts), "steps": first.method_params["steps"]}
+    return _made(first, analysis, {}, {**values, **own})
+
+
+def _settings(analysis: str, prefix: str) -> dict[str, Value]:
+    spec = registry.method_spec(LAB, analysis)
+    values = parameter_controls(spec, prefix, skip=TAKEN)
+    with st.expander("What this is"):
+        explain.method_explanation(spec)
+    return values
+
+
+def _made(
+    trained: Recipe, analysis: str, problem: Mapping[str, Value], values: Mapping[str, Value]
+) -> Recipe | None:
+    """Return an analysis of a training; None, with the reason on the page, if it is refused."""
     try:
         return make(
-            LAB, r.problem, analysis, {**r.problem_params, **(problem or {})}, {**values, **own}, r.seed
+            LAB, trained.problem, analysis, {**trained.problem_params, **problem}, values, trained.seed
         )
     except InputError as error:
         st.error(str(error), icon=":material/error:")

@@ -28,7 +28,7 @@ def way() -> TraceView:
 
 def test_a_plane_has_the_loss_at_its_points_and_the_way_at_its_steps(way) -> None:
     snapshot = way.snapshots[int(way.kept[-1])]
-    figure = around.plane(snapshot, around.WAY_AXES, "Adam", 2)
+    figure = around.plane(snapshot, around.WAY_AXES, ["Adam"], [2])
     ground, _, dots, end = figure["data"]
     np.testing.assert_allclose(10 ** ground["z"], snapshot["x"][..., 0], rtol=1e-12)
     np.testing.assert_array_equal(dots["customdata"], np.arange(0, 21, 2))
@@ -51,12 +51,12 @@ def test_what_is_not_done_takes_the_nearest_loss(way) -> None:
 
 def test_the_ball_is_where_the_way_is_and_a_random_plane_has_none(way) -> None:
     snapshot = way.snapshots[int(way.kept[-1])]
-    arrays, meta = unpack(around.ball(snapshot, "Adam", 2, group="g", rev="1"))
+    arrays, meta = unpack(around.balls(snapshot, ["Adam"], [2], group="g", rev="1"))
     np.testing.assert_array_equal(arrays["0.k"], snapshot["steps"])
     np.testing.assert_array_equal(arrays["0.x"], snapshot["way"][:, 0])
     assert meta["members"] == [{"title": "Adam", "colour": 2}]
     without = {name: a for name, a in snapshot.items() if name != "way"}
-    assert unpack(around.ball(without, "Adam", 2, group="g", rev="1"))[1]["members"] == []
+    assert unpack(around.balls(without, ["Adam"], [2], group="g", rev="1"))[1]["members"] == []
     assert around.surface(snapshot, around.WAY_AXES, view="v", group="g")
 
 
@@ -90,3 +90,22 @@ def test_shares_stand_beside_those_of_a_random_walk(way) -> None:
     ours, walk = around.shares(way.last("explained"), way.last("random_walk"))["data"]
     assert ours["y"][0] > ours["y"][1]
     assert walk["y"].sum() < 1.0 + 1e-12
+
+
+def test_ways_of_several_trainings_have_their_methods_colours_and_a_ball_each() -> None:
+    view = analysed("shared_plane", methods="adam lr=0.01; sgd lr=0.1", resolution=5, saved=11)
+    snapshot = view.snapshots[int(view.kept[-1])]
+    figure = around.plane(snapshot, around.WAYS_AXES, ["Adam", "SGD"], [2, 5])
+    dots = [trace for trace in figure["data"] if trace.get("meta", {}).get("trail")]
+    assert [(d["name"], d["meta"]["index"], d["showlegend"]) for d in dots] == [
+        ("Adam", 2, True), ("SGD", 5, True)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(dots[1]["x"], snapshot["ways"][1, :, 0])
+    # one scale of sizes for all
+    sizes = np.array([d["marker"]["size"] for d in dots])
+    assert np.argmax(sizes) == np.argmax(snapshot["offs"])
+    np.testing.assert_array_equal(figure["data"][-1]["x"], snapshot["ways"][:, -1, 0])
+    _, meta = unpack(around.balls(snapshot, ["Adam", "SGD"], [2, 5], group="g", rev="1"))
+    assert [m["title"] for m in meta["members"]] == ["Adam", "SGD"]
+    ours, walks = around.shares(view.last("explained"), view.last("random_walk"), 2)["data"]
+    assert (ours["name"], walks["name"]) == ("these trainings", "2 random walks")

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import registry
-from core.errors import InputError
 from core.iterate import Array, Iterate, Preparation, Status, Work
 from core.optimizers.landscape import Landscape
-from core.optimizers.outcomes import build_method, prepare_method
+from core.optimizers.outcomes import build_method, method_entries, prepare_method
 from core.optimizers.training import Training
 from core.registry import Scalar, Scale, method, param
 
@@ -64,27 +63,8 @@ class Comparison:
             self._built(key, settings, self.low)
 
     def entries(self) -> list[tuple[str, str]]:
-        """Return key and settings of every method.
-
-        Raises
-        ------
-        InputError
-            If there is none, there are too many, or one has no learning rate.
-        """
-        found = []
-        for text in (part.strip() for part in self.methods.split(";")):
-            key, _, settings = text.partition(" ")
-            if not key:
-                continue
-            spec = registry.method_spec("optimizers", key)
-            if spec.kind == "analysis" or not any(p.name == "lr" for p in spec.parameters):
-                raise InputError("methods", "methods with a learning rate", repr(key))
-            found.append((spec.key, settings.strip()))
-        if not 1 <= len(found) <= MOST_METHODS:
-            raise InputError(
-                "methods", f"1 to {MOST_METHODS} methods with semicolons between", repr(self.methods)
-            )
-        return found
+        """Return key and settings of every method; see `core.optimizers.outcomes.method_entries`."""
+        return method_entries(self.methods, MOST_METHODS)
 
     def _built(self, key: str, settings: str, lr: float) -> Any:
         return build_method(key, settings, {"lr": lr, "steps": self.steps})

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.iterate import Array, Iterate, Status, Work
 from core.optimizers.outcomes import coarse_to_fine
 from core.optimizers.trained import Trained, TrainedNetwork
+from core.optimizers.training import NetworkLoss
 from core.registry import Scalar, Scale, method, param
 
 CELLS_AN_ITEM = 16
@@ -56,9 +57,18 @@ def normalised_direction(
 
 
 def surface_items(
-    trained: Trained, centre: Array, u: Array, v: Array, alphas: Array, betas: Array, arrays: dict[str, Array]
-) -> Iterator[Iterate]:
+    f: NetworkLoss, at_end: float, plane: tuple[Array, Array, Array], alphas: Array, betas: Array,
+    arrays: dict[str, Array],
+) -> Iterator[Iterate]:  # fmt: skip
     """Yield the loss over a plane, coarse to fine.
+
+    Parameters
+    ----------
+    f : the loss on the subset of samples.
+    at_end : that of the trained network, or the lowest one of several.
+    plane : (n,) each, the origin of the plane and its two directions.
+    alphas, betas : coordinates along them.
+    arrays : further arrays of every item.
 
     Yields
     ------
@@ -66,7 +76,7 @@ def surface_items(
     arrays : ``x_axis``, ``y_axis`` and those given.
     """
     table = np.full((len(betas), len(alphas), 1), np.nan)
-    at_end = trained.f.value(trained.end)
+    centre, u, v = plane
     cells = list(coarse_to_fine(len(betas), len(alphas)))
     k = 0
 
@@ -80,7 +90,7 @@ def surface_items(
     yield item(Status.RUNNING, 0)
     for done, (i, j) in enumerate(cells, 1):
         point = (centre + alphas[j] * u + betas[i] * v).astype(np.float32)
-        table[i, j, 0] = trained.f.value(point)
+        table[i, j, 0] = f.value(point)
         if done % CELLS_AN_ITEM == 0 or done == len(cells):
             k += 1
             yield item(Status.CONVERGED if done == len(cells) else Status.RUNNING, done)
@@ -112,7 +122,8 @@ class LossSurface(TrainedNetwork):
         shapes = trained.training.tensor_shapes
         u, v = (normalised_direction(trained.end, shapes, rng, self.normalization) for _ in range(2))
         axis = np.linspace(-self.span, self.span, self.resolution)
-        yield from surface_items(trained, trained.end.astype(np.float64), u, v, axis, axis, {})
+        plane = (trained.end.astype(np.float64), u, v)
+        yield from surface_items(trained.f, trained.f.value(trained.end), plane, axis, axis, {})
 
 
 @method(

@@ -28,10 +28,16 @@ def principal(path: Array) -> tuple[Array, Array]:
     return directions, sizes**2 / total if total > 0 else np.zeros_like(sizes)
 
 
-def random_walk_shares(points: int) -> Array:
-    """Return the shares that the centred path of a random walk in many dimensions has.
+def random_walk_shares(points: int, walks: int = 1) -> Array:
+    """Return the shares that the centred paths of random walks in many dimensions have.
 
-    They are the eigenvalues of C L Lᵀ C with L summing increments and C centring; for many points 6/(π²k²).
+    They are the eigenvalues of C L Lᵀ C with L summing increments and C centring; for many points of one walk
+    6/(π²k²).
+
+    Parameters
+    ----------
+    points : of each walk.
+    walks : that start at the same point and go apart.
 
     References
     ----------
@@ -40,9 +46,17 @@ def random_walk_shares(points: int) -> Array:
     """
     L = np.tril(np.ones((points, points)))
     L[:, 0] = 0.0
-    centred = L - L.mean(axis=0)
+    sums = np.kron(np.eye(walks), L)
+    centred = sums - sums.mean(axis=0)
     values = np.linalg.eigvalsh(centred @ centred.T)[::-1]
     return np.asarray(np.maximum(values, 0.0) / values.sum())
+
+
+def around(values: Array, margin: float, count: int) -> Array:
+    """Return coordinates (count,) over values and the margin beside them, as a share of their width."""
+    low, high = float(values.min()), float(values.max())
+    room = margin * max(high - low, 1e-6)
+    return np.linspace(low - room, high + room, count)
 
 
 @method(
@@ -93,9 +107,7 @@ class TrajectoryPlane(TrainedNetwork):
             "explained": shares[:SHOWN],
             "random_walk": random_walk_shares(len(path))[:SHOWN],
         }
-        axes: list[Array] = []
-        for column in way.T:
-            low, high = float(column.min()), float(column.max())
-            room = self.margin * max(high - low, 1e-6)
-            axes.append(np.linspace(low - room, high + room, self.resolution))
-        yield from surface_items(trained, end, plane[0], plane[1], axes[0], axes[1], arrays)
+        alphas, betas = (around(column, self.margin, self.resolution) for column in way.T)
+        yield from surface_items(
+            trained.f, trained.f.value(trained.end), (end, plane[0], plane[1]), alphas, betas, arrays
+        )

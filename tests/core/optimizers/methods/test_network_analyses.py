@@ -15,6 +15,7 @@ from core.iterate import Iterate, drain
 from core.optimizers.landscape import Landscape
 from core.optimizers.methods.hessian_spectrum import HessianSpectrum, Sharpness
 from core.optimizers.methods.loss_surface import LossLine, LossSurface, normalised_direction
+from core.optimizers.methods.shared_plane import SharedPlane
 from core.optimizers.methods.trajectory_plane import TrajectoryPlane, principal, random_walk_shares
 from core.optimizers.networks import half_squared_error, mlp
 from core.optimizers.trained import Trained, hessian_products
@@ -132,6 +133,44 @@ def test_a_random_walk_has_the_shares_of_theory_and_of_simulation() -> None:
     rng = np.random.default_rng(0)
     path = np.cumsum(rng.standard_normal((60, 4000)), axis=0)
     np.testing.assert_allclose(principal(path)[1][:3], random_walk_shares(60)[:3], atol=0.03)
+
+
+def test_random_walks_from_one_start_have_the_shares_of_simulation() -> None:
+    rng = np.random.default_rng(1)
+    steps = rng.standard_normal((3, 39, 6000))
+    paths = np.concatenate([np.zeros((3, 1, 6000)), np.cumsum(steps, axis=1)], axis=1)
+    shares = principal(paths.reshape(-1, 6000))[1]
+    np.testing.assert_allclose(shares[:4], random_walk_shares(40, 3)[:4], atol=0.02)
+
+
+def test_ways_of_several_trainings_share_a_plane_and_tell_what_is_off_it() -> None:
+    training = replace(quadratic(), start=np.array([3.0, -2.0, 1.0, 1.0]))
+    method = SharedPlane("sgd momentum=0,lr=0.1; adam lr=0.05", steps=40, saved=20, resolution=5)
+    ways = drain(method.prepare(training))
+    last = items(method, training)[-1]
+    arrays = {name: a for name, a in last.arrays.items() if isinstance(a, np.ndarray)}
+    assert arrays["ways"].shape == (2, 20, 2)
+    # both begin at the same place
+    np.testing.assert_allclose(arrays["ways"][0, 0], arrays["ways"][1, 0])
+    offsets = ways.paths - ways.paths.reshape(-1, training.n).mean(axis=0)
+    np.testing.assert_allclose(
+        (arrays["ways"] ** 2).sum(axis=-1) + arrays["offs"] ** 2, (offsets**2).sum(axis=-1), rtol=1e-6
+    )
+    # no other plane through the mean is nearer to the points
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        other = np.linalg.qr(rng.standard_normal((training.n, 2)))[0]
+        beside = (offsets**2).sum() - ((offsets @ other) ** 2).sum()
+        assert (arrays["offs"] ** 2).sum() <= beside + 1e-9
+    losses = [ways.f.value(path[-1].astype(np.float32)) for path in ways.paths]
+    np.testing.assert_array_equal(arrays["losses"], losses)
+    assert last.scalars["loss"] == min(losses)
+
+
+@pytest.mark.parametrize("methods", ["", "gns lr=1", "adam lr", "; ".join(["sgd"] * 7)])
+def test_a_shared_plane_refuses_what_it_cannot_train(methods: str) -> None:
+    with pytest.raises(InputError):
+        SharedPlane(methods)
 
 
 def test_the_plane_of_a_flat_way_holds_all_of_it() -> None:
