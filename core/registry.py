@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import pkgutil
 import threading
 import typing
@@ -281,7 +282,7 @@ def experiment(
     def register(check: Callable[..., Finding]) -> Callable[..., Finding]:
         spec = ExperimentSpec(
             key, lab, title, question, claim, source, problem, MappingProxyType(dict(problem_params)),
-            MappingProxyType(dict(methods)), seed, (check.__doc__ or "").strip(), order,
+            MappingProxyType(dict(methods)), seed, inspect.cleandoc(check.__doc__ or ""), order,
             seconds, check,
         )  # fmt: skip
         _insert(_experiments, spec)

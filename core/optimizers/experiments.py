@@ -35,9 +35,9 @@ def _ends(results: Results) -> tuple[float, float, float]:
 
 
 def _where(results: Results) -> str:
-    x = {name: result["x"][0] for name, result in results.items()}
-    return (f"diffGrad ends at x = {x['diffgrad']:.3f}, Adam at {x['adam']:.3f} and Adam at half the rate at "
-            f"{x['adam_half']:.3f}")  # fmt: skip
+    x = {name: f"{result['x'][0]:.3f}".replace("-", "−") for name, result in results.items()}
+    return (f"diffGrad ends at x = {x['diffgrad']}, Adam at {x['adam']} and Adam at half the rate at "
+            f"{x['adam_half']}")  # fmt: skip
 
 
 def _is_the_friction(results: Results) -> Verdict:

@@ -55,7 +55,8 @@ def claim_card(experiment: ExperimentSpec, finding: Finding, when: str) -> None:
 def experiments_popover(lab: str, page: str) -> None:
     """Offer the prepared comparisons of a lab's page as links."""
     # another race, another popover: a link that was followed leaves none open over what it led to
-    race = "-".join(st.query_params.get(name, "") for name in ("p", "m", "m2", "m3"))
+    own = ("p", *METHOD_SLOTS[lab])
+    race = "-".join(f"{k}={v}" for k, v in st.query_params.items() if k.partition(".")[0] in own)
     with st.popover("Experiments", icon=":material/science:", key=f"experiments.{race}"):
         for experiment in experiments(lab, page):
             st.page_link(

@@ -69,6 +69,8 @@ def test_every_alias_leads_to_its_entry() -> None:
 def test_an_experiment_is_made_of_recipes_and_says_what_is_claimed(spec: ExperimentSpec) -> None:
     for text in (spec.title, spec.question, spec.claim, spec.source, spec.explanation):
         assert text.strip()
+    # an indented paragraph would be drawn as code
+    assert not any(line.startswith(" ") for line in spec.explanation.splitlines())
     assert spec.methods
     for method, params in spec.methods.items():
         recipe = make(spec.lab, spec.problem, method, spec.problem_params, params, spec.seed)
