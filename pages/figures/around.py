@@ -109,7 +109,8 @@ def _way(
     dots = {
         **common, "mode": "lines+markers", "name": name, "customdata": steps.astype(np.int64),
         "marker": {"size": 3.0 + 7.0 * off, "line": {"width": 1, "color": below}} | own,
-        "line": (own | {"width": 2}) if alone else style.method_line(colour), "meta": {**style.method_meta(colour), "trail": "line"},
+        "line": (own | {"width": 2}) if alone else style.method_line(colour),
+        "meta": {**style.method_meta(colour), "trail": "line"},
         "hovertemplate": f"{name}, step %{{customdata}}<extra></extra>", "showlegend": not alone,
     }  # fmt: skip
     return [edge, dots]
