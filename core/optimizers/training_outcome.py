@@ -45,14 +45,31 @@ def reached(view: TraceView, loss: float) -> Reached | None:
     return Reached(int(view.k[at]), float(view.work["units"][at]) / 2.0, float(view.seconds[at]))
 
 
-def turned(view: TraceView) -> tuple[int, float] | None:
-    """Return the step of the lowest held-out loss and the rise since, as a share; None if it is small."""
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """When the held-out loss was lowest.
+
+    Attributes
+    ----------
+    step : of the lowest held-out loss.
+    rise : since, as a share of it.
+    by_heart : whether the training loss has fallen meanwhile.
+    """
+
+    step: int
+    rise: float
+    by_heart: bool
+
+
+def turned(view: TraceView) -> Turned | None:
+    """Return where the held-out loss turned; None if it has hardly risen since."""
     steps, values = measured(view, "validation_loss")
     if not len(values):
         return None
     at = int(np.argmin(values))
     rise = float(values[-1] / values[at] - 1.0) if values[at] > 0 else 0.0
-    return (int(steps[at]), rise) if rise > RISEN else None
+    trained = measured(view, "train_loss")[1]
+    return Turned(int(steps[at]), rise, bool(trained[-1] < trained[at])) if rise > RISEN else None
 
 
 def apart(view: TraceView, other: TraceView) -> tuple[float, float]:

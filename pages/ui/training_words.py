@@ -69,10 +69,16 @@ def _speed(ends: Sequence[tuple[str, MemberView, dict[str, Any]]]) -> list[str]:
 
 def _by_heart(ends: Sequence[tuple[str, MemberView]]) -> list[str]:
     found = [(name, turned(member.view)) for name, member in ends]
-    parts = [f"{name} since step {at[0]}, by {at[1]:.0%}" for name, at in found if at is not None]
-    if not parts:
-        return []
-    return [
-        f"The held-out loss has risen again: {'; '.join(parts)}. From there on the network learns its "
-        "samples by heart."
-    ]
+    said = []
+    for by_heart, what, why in (
+        (True, "", "From there on the network learns its samples by heart."),
+        (False, " and the training loss with it", "Its steps are too large, or too noisy, to stay there."),
+    ):
+        parts = [
+            f"{name} since step {at.step}, by {at.rise:.0%}"
+            for name, at in found
+            if at is not None and at.by_heart == by_heart
+        ]
+        if parts:
+            said.append(f"The held-out loss has risen again{what}: {'; '.join(parts)}. {why}")
+    return said

@@ -108,7 +108,7 @@ class NexusMethod(Sources):
 
 
 @method(
-    "nexus_still", lab="optimizers", title="Nexus without the walk", example="nexus_valley", colour=28,
+    "nexus_still", lab="optimizers", title="Nexus without the walk", example="nexus_valley", colour=37,
     order=17,
     scalars=NEXUS_SCALARS, source=SOURCE + "attack; control of Nexus", assumes="several sources of data",
 )  # fmt: skip

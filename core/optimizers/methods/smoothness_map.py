@@ -32,7 +32,7 @@ POINTS_AN_ITEM = 240
         "radius": Scalar("median γ", scale=Scale.LOG),
         "share": Scalar("share of points where γ is the diagonal of the window"),
     },
-    colour=44,
+    colour=49,
     kind="analysis",
     order=83,
 )

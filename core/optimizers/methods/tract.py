@@ -42,7 +42,7 @@ def __getattr__(name: str) -> Any:
     assumes="a network whose first layer is linear or a convolution, with standardised inputs",
     example="digits_mlp",
     scalars=SCALARS,
-    colour=26,
+    colour=39,
     kind="training",
     order=15,
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.iterate import Iterate, Status, Work
-from core.optimizers.training_outcome import alike, apart, reached, turned
+from core.optimizers.training_outcome import Turned, alike, apart, reached, turned
 from core.trace import Trace, TraceView
 
 
@@ -30,8 +30,11 @@ def test_a_loss_is_reached_where_it_was_measured_first() -> None:
 
 
 def test_held_out_data_turns_where_its_loss_was_lowest() -> None:
-    found = turned(trace([1.0] * 7, [4.0, 0.0, 1.0, 0.0, 2.0, 0.0, 1.5]))
-    assert found == (2, pytest.approx(0.5))
+    held_out = [4.0, 0.0, 1.0, 0.0, 2.0, 0.0, 1.5]
+    found = turned(trace([float(7 - k) for k in range(7)], held_out))
+    assert found == Turned(2, pytest.approx(0.5), by_heart=True)
+    # where both losses rise nothing is learnt by heart
+    assert turned(trace([1.0 + k for k in range(7)], held_out)) == Turned(2, 0.5, by_heart=False)
     assert turned(trace([1.0] * 5, [4.0, 0.0, 1.0, 0.0, 1.1])) is None
 
 
