@@ -67,7 +67,12 @@ class BatchGradients:
         return float(loss.detach())
 
 
-def train(method: Any, training: Training, gradients: Gradients | None = None) -> Iterator[Iterate]:
+Keeps = Callable[[Stepper, Training], dict[str, Lazy]]
+
+
+def train(
+    method: Any, training: Training, gradients: Gradients | None = None, keeps: Keeps | None = None
+) -> Iterator[Iterate]:
     """Return the iterates of a first-order method on a network.
 
     Parameters
@@ -76,6 +81,7 @@ def train(method: Any, training: Training, gradients: Gradients | None = None) -
         ``keeps(stepper, training)``, which returns arrays for the iterate before a step: callables, of which
         only those of a kept iterate are called, and small ones, since all snapshots share a budget.
     gradients : where they come from; from back-propagation by default.
+    keeps : in place of the method's own.
 
     Yields
     ------
@@ -83,16 +89,16 @@ def train(method: Any, training: Training, gradients: Gradients | None = None) -
     Arrays : what the method and the gradients keep.
     """
     assert isinstance(method, FirstOrder)
-    return _train(method, training, gradients or BatchGradients(training))
+    own: Keeps = getattr(method, "keeps", lambda *_: {})
+    return _train(method, training, gradients or BatchGradients(training), keeps or own)
 
 
-def _train(method: Any, training: Training, gradients: Gradients) -> Iterator[Iterate]:
+def _train(method: Any, training: Training, gradients: Gradients, keeps: Keeps) -> Iterator[Iterate]:
     stepper = Stepper(method, training.start.astype(np.float32), training.tensor_shapes, with_autograd=True)
     groups = stepper.optimizer.param_groups
     rates = [float(group["lr"]) for group in groups]
     end = End(method, training)
     needs_closure = getattr(method, "needs_closure", False)
-    keeps: Callable[[Stepper, Training], dict[str, Lazy]] = getattr(method, "keeps", lambda *_: {})
     batches = training.batches()
     step_norm, before = math.nan, stepper.x.copy()
     for k in range(method.steps + 1):

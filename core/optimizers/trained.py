@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
-from core.iterate import Array, Preparation, Progress, Status
+from core.iterate import Array, Iterate, Preparation, Progress, Status
 from core.optimizers.landscape import Landscape
 from core.optimizers.outcomes import TUNABLE, build_method, prepare_method
 from core.optimizers.training import NetworkLoss, Training
@@ -33,6 +33,7 @@ class Trained:
     path : (points, n) float32 saved parameters, the first and the last of the training among them.
     steps : (points,) their step numbers.
     gradients : of batches that the training took.
+    divisors : (points, n) what the steps divide the momentum by, where that is looked at.
     """
 
     training: Training
@@ -40,6 +41,7 @@ class Trained:
     path: NDArray[np.float32]
     steps: NDArray[np.int64]
     gradients: int
+    divisors: Array | None = None
 
     @property
     def end(self) -> NDArray[np.float32]:
@@ -90,7 +92,12 @@ def network_of(problem: Landscape) -> Training:
 
 
 def saved_way(
-    method: Any, training: Training, steps: int, points: int, stage: str
+    method: Any,
+    training: Training,
+    steps: int,
+    points: int,
+    stage: str,
+    watch: Callable[[Iterate], None] | None = None,
 ) -> Preparation[tuple[NDArray[np.float32], NDArray[np.int64], int]]:
     """Train a network and return points of its way (points, n), their steps and how many gradients it took.
 
@@ -98,6 +105,7 @@ def saved_way(
     ----------
     points : how many are saved, both ends included; fewer if there are fewer steps.
     stage : what the progress says.
+    watch : is given every iterate that is saved.
 
     Raises
     ------
@@ -114,6 +122,8 @@ def saved_way(
         if at < len(wanted) and item.k == wanted[at]:
             saved[at] = item.x() if callable(item.x) else item.x
             at += 1
+            if watch is not None:
+                watch(item)
         if item.k % 10 == 0:
             yield Progress(stage, item.k, steps)
     assert item is not None

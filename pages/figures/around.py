@@ -202,19 +202,18 @@ def spectrum(density: Array) -> FigureDict:
     return figure
 
 
-def sharpness(table: Array, stability: float) -> FigureDict:
+def sharpness(table: Array) -> FigureDict:
     """Draw the largest curvature along a training, beside the line above which a step is not stable.
 
     Parameters
     ----------
-    table : (points, 3) step, largest eigenvalue, loss on the subset; NaN = not yet.
+    table : (points, 4) step, largest eigenvalue, loss on the subset, line of stability; NaN = not yet.
     """
     done = table[np.isfinite(table[:, 1])]
-    edges = table[[0, -1], 0]
     data = [
         {"type": "scatter", "mode": "lines+markers", "x": done[:, 0], "y": done[:, 1], "marker": {"size": 5},
          "name": "largest eigenvalue", "meta": style.method_meta(0), "hovertemplate": "%{y:.4g}"},
-        {"type": "scatter", "mode": "lines", "x": edges, "y": np.full(2, stability),
+        {"type": "scatter", "mode": "lines", "x": table[:, 0], "y": table[:, 3],
          "name": "line of stability", "line": {"dash": "dash", "width": 1.5}, "hovertemplate": "%{y:.4g}",
          "meta": style.role_meta("weak")},
     ]  # fmt: skip

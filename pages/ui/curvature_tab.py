@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from core.optimizers.lanczos import count_above
+from core.optimizers.stability import AVERAGED, STABLE
 from core.registry import Value
 from core.run import Limits, RunView
 from core.trace import TraceView
@@ -21,8 +22,6 @@ from pages.ui.trained_choice import analysis_recipe, trainer_choice
 
 HEIGHT = 400
 SPECTRUM, SHARPNESS = "spectrum at the end", "largest curvature along the way"
-#: Methods whose line of stability is known.
-STABLE = ("sgd", "sgdp")
 #: Share of the largest eigenvalue above which one stands apart.
 APART = 0.1
 
@@ -86,7 +85,10 @@ def _sharpness(asked: Asked, engine: tuple[float, Limits], place: Any, controls:
         st.markdown(
             "A step of gradient descent at rate η is stable where no curvature is above 2/η (with momentum "
             "μ, 2(1+μ)/η). With all samples in every step the largest curvature tends to rise up to that "
-            "line and to stay there: the edge of stability."
+            "line and to stay there: the edge of stability. Of Adam it is the Hessian scaled as its steps "
+            "are, $P^{-1/2} H P^{-1/2}$ with $P \\approx \\sqrt{v}$, and the line is (2+2β₁)/((1−β₁)η), "
+            "38/η at β₁ = 0.9; in the first steps P changes fast, and the line says little. Other methods "
+            "have no line: no fixed matrix stands for what they do to a gradient."
         )
     with controls:
         trainer = trainer_choice(asked, "sharpness", STABLE)
@@ -103,30 +105,40 @@ def _sharpness(asked: Asked, engine: tuple[float, Limits], place: Any, controls:
         trace = view.members[0].view
         if not len(trace):
             return
-        table, line = trace.last("x"), float(trace.scalars["stability"][-1])
+        table = trace.last("x")
+        is_scaled = view.members[0].recipe.method_params["method"] in AVERAGED
         components.live_figure(
-            "sharpness.figure", around.sharpness(table, line), group=f"{LAB}.sharpness",
+            "sharpness.figure", around.sharpness(table), group=f"{LAB}.sharpness",
             run=lab_state(f"{LAB}.sharpness").run_key, cursor=False, height=HEIGHT,
-            title="Largest eigenvalue of the Hessian along the training",
+            title=f"Largest eigenvalue of the {'scaled ' if is_scaled else ''}Hessian along the training",
         )  # fmt: skip
         done = int(np.isfinite(table[:, 1]).sum())
         st.progress(done / len(table), text=f"{done} of {len(table)} points done")
         if done:
-            finding([_sharpness_words(table[np.isfinite(table[:, 1])], line)])
+            finding([_sharpness_words(table[np.isfinite(table[:, 1])])])
 
     analysis(
         "sharpness", [recipe], engine, place, draw, "Press Run: one point of the training after another."
     )
 
 
-def _sharpness_words(done: Any, line: float) -> str:
-    over = np.flatnonzero(done[:, 1] > line)
+def _sharpness_words(done: Any) -> str:
+    """Say where the largest curvature passes the line.
+
+    Parameters
+    ----------
+    done : (points, 4) rows of `core.optimizers.methods.hessian_spectrum.Sharpness`.
+    """
+    ratios = done[:, 1] / done[:, 3]
+    over = np.flatnonzero(ratios > 1.0)
     if not len(over):
+        at = int(np.nanargmax(ratios))
         return (
-            f"The largest curvature stays below the line {line:.3g}: at most {done[:, 1].max():.3g}, at step "
-            f"{int(done[done[:, 1].argmax(), 0])}."
+            f"The largest curvature stays below the line: it comes nearest at step {int(done[at, 0])} with "
+            f"{done[at, 1]:.3g} of {done[at, 3]:.3g}."
         )
+    last = np.flatnonzero(np.isfinite(ratios))[-1]
     return (
-        f"The largest curvature first passes the line {line:.3g} at step {int(done[over[0], 0])} and is "
-        f"{done[-1, 1] / line:.2f} times the line at the last point."
+        f"The largest curvature first passes the line {done[over[0], 3]:.3g} at step {int(done[over[0], 0])} "
+        f"and is {ratios[last]:.2f} times the line at step {int(done[last, 0])}."
     )

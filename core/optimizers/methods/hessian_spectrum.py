@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.iterate import Array, Iterate, Status, Work
+from core.iterate import Array, Iterate, Preparation, Status, Work
 from core.optimizers.lanczos import Lanczos, density
-from core.optimizers.trained import Trained, TrainedNetwork, hessian_products
+from core.optimizers.landscape import Landscape
+from core.optimizers.stability import AVERAGED, STABLE, Watched, stability_line
+from core.optimizers.trained import Trained, TrainedNetwork, hessian_products, network_of, saved_way
 from core.registry import Scalar, Scale, method, param
 
 
@@ -90,10 +92,12 @@ class Sharpness(TrainedNetwork):
     """The Hessian's largest eigenvalue at saved points of a training, beside the line of stability.
 
     Gradient descent on a quadratic is stable below 2/η, with momentum μ below 2(1+μ)/η. Full batches
-    (batch=0) are driven up to that line and stay there; small batches stay below it.
+    (batch=0) are driven up to that line and stay there; small batches stay below it. Of Adam it is the
+    Hessian scaled as its steps are, and the line is (2+2β₁)/((1−β₁)η): 38/η at β₁ = 0.9. Other methods have
+    no such line.
     """
 
-    method: str = param("sgd", choices=("sgd", "sgdp"), doc="what trains the network")
+    method: str = param("sgd", choices=STABLE, doc="what trains the network")
     settings: str = param("momentum=0", doc="its other parameters as name=value, with commas between")
     lr: float = param(0.1, low=1e-7, high=10.0, log=True, label="learning rate", doc="its learning rate")
     resolution: int = param(30, low=3, high=200, doc="points of the training that are looked at")
@@ -103,20 +107,37 @@ class Sharpness(TrainedNetwork):
         """Return how many points are saved."""
         return self.resolution
 
+    def prepare(self, problem: Landscape) -> Preparation[Trained]:
+        """Train the network; with Adam, what its steps divide by is saved too. Raises as for the others."""
+        if self.method not in AVERAGED:
+            return (yield from super().prepare(problem))
+        training, divisors = network_of(problem), list[Array]()
+
+        def watch(item: Iterate) -> None:
+            found = item.arrays["divisor"]
+            divisors.append(found() if callable(found) else found)
+
+        trainer = Watched(self.trainer())
+        way = yield from saved_way(trainer, training, self.steps, self.points(), "training", watch)
+        return Trained(training, training.subset(), *way, np.array(divisors))
+
     def iterate(self, problem: Trained) -> Iterator[Iterate]:
         """Yield the curve so far.
 
         Yields
         ------
-        x : (points, 3) step, largest eigenvalue, loss on the subset; NaN = not yet.
+        x : (points, 4) step, largest eigenvalue, loss on the subset, line of stability at the rate of that
+            step; NaN = not yet.
         """
         return self._loop(problem)
 
     def _loop(self, trained: Trained) -> Iterator[Iterate]:
         rng = np.random.default_rng(np.random.SeedSequence(trained.training.seed, spawn_key=(6,)))
-        line = 2.0 * (1.0 + float(self.trainer().momentum)) / self.lr
-        table = np.full((len(trained.path), 3), np.nan)
+        line = stability_line(self.method, self.trainer())
+        table = np.full((len(trained.path), 4), np.nan)
         table[:, 0] = trained.steps
+        factors = np.array([trained.training.rate_factor(int(k), self.steps) for k in trained.steps])
+        table[:, 3] = np.divide(line, factors, out=np.full(len(factors), np.nan), where=factors > 0)
         scalars = {"loss": math.nan, "largest": math.nan, "stability": line}
         products = 0
         for k in range(len(table) + 1):
@@ -126,9 +147,18 @@ class Sharpness(TrainedNetwork):
             if status.terminal:
                 return
             x = trained.path[k]
-            lanczos = Lanczos(hessian_products(trained.f, x), rng.standard_normal((1, len(x))))
+            lanczos = Lanczos(_scaled_products(trained, k), rng.standard_normal((1, len(x))))
             while lanczos.steps < self.lanczos_steps and not lanczos.is_exhausted:
                 lanczos.step()
             products += lanczos.steps
-            table[k, 1:] = lanczos.quadrature(0)[0][-1], trained.f.value(x)
+            table[k, 1:3] = lanczos.quadrature(0)[0][-1], trained.f.value(x)
             scalars["largest"], scalars["loss"] = float(table[k, 1]), float(table[k, 2])
+
+
+def _scaled_products(trained: Trained, k: int) -> Callable[[Array], Array]:
+    """Return V → H V at point k, or V → P^(−½) H P^(−½) V where steps divide by P."""
+    products = hessian_products(trained.f, trained.path[k])
+    if trained.divisors is None:
+        return products
+    root = 1.0 / np.sqrt(trained.divisors[k])
+    return lambda V: root * products(root * V)
