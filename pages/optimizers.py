@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.optimizers.turning import refusal
 from core.optimizers.update_matrices import weights
 from core.run import RunView
 from pages.ui import explain
@@ -31,9 +32,21 @@ from pages.ui.optimizer_tabs import data_tab, explain_tab, race_tab
 from pages.ui.optimizer_views import GROUP, Selection, Shown, draw_live, selection_controls
 from pages.ui.session import follow_controls, lab_state, pending_run, promote
 from pages.ui.smoothness_tab import smoothness_tab
+from pages.ui.turning_tab import turning_tab
 from pages.ui.updates_tab import updates_tab
 
-TABS = ("Race", "Explain", "Inside", "Tuning", "Start map", "Phase diagram", "γ map", "How it works", "Data")
+TABS = (
+    "Race",
+    "Explain",
+    "Inside",
+    "Tuning",
+    "Start map",
+    "Phase diagram",
+    "γ map",
+    "Turn",
+    "How it works",
+    "Data",
+)
 #: Seconds that the page waits for a race before it goes on without it: most are over by then.
 AT_ONCE, AT_LEISURE = 0.15, 1.0
 state = lab_state(LAB)
@@ -74,7 +87,9 @@ with view_slot:
         selection = selection_controls(shown)
 # the map of γ says something to those who race a method that has one
 records_gamma = any("gamma" in recipe.method_spec.scalars for recipe in asked.recipes)
-opened, tab = open_tab([name for name in TABS if name != "γ map" or records_gamma])
+turns = asked.landscape is not None and not refusal(asked.landscape)
+offered = {"γ map": records_gamma, "Turn": turns}
+opened, tab = open_tab([name for name in TABS if offered.get(name, True)])
 with tab:
     following = st.container(key="following")
 
@@ -112,6 +127,8 @@ with tab:
         phase_tab(asked, engine)
     elif opened == "γ map":
         smoothness_tab(asked, engine, shown)
+    elif opened == "Turn":
+        turning_tab(asked, engine)
     elif shown is None or not shown.results:
         st.caption("What was found stands here when the race is over.")
     elif opened == "Race":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,13 +71,17 @@ def build_method(key: str, settings: str, values: Mapping[str, object]) -> Any:
     return instantiate(registry.method_spec("optimizers", key), {**found, **values}, "settings ")
 
 
-def method_entries(methods: str, most: int) -> list[tuple[str, str]]:
+def method_entries(methods: str, most: int, able: Collection[str] = ()) -> list[tuple[str, str]]:
     """Return key and settings of each of several methods, which stand with semicolons between.
+
+    Parameters
+    ----------
+    able : keys that are taken; by default those of methods with a learning rate.
 
     Raises
     ------
     InputError
-        If there is none, there are more than `most`, or one has no learning rate.
+        If there is none, there are more than `most`, or one is not taken.
     """
     found = []
     for text in (part.strip() for part in methods.split(";")):
@@ -85,7 +89,9 @@ def method_entries(methods: str, most: int) -> list[tuple[str, str]]:
         if not key:
             continue
         spec = registry.method_spec("optimizers", key)
-        if spec.kind == "analysis" or not any(p.name == "lr" for p in spec.parameters):
+        if able and spec.key not in able:
+            raise InputError("methods", "methods that descend landscapes", repr(key))
+        if not able and (spec.kind == "analysis" or not any(p.name == "lr" for p in spec.parameters)):
             raise InputError("methods", "methods with a learning rate", repr(key))
         found.append((spec.key, settings.strip()))
     if not 1 <= len(found) <= most:

@@ -12,7 +12,7 @@ from core.recipe import Recipe
 from core.registry import ExperimentSpec, Finding, MethodSpec, Verdict
 from pages.figures.docstrings import markdown
 from pages.ui.compared import METHOD as COMPARISON
-from pages.ui.compared import is_comparison, query_of
+from pages.ui.compared import TURNED, is_comparison, is_turned, query_of, turned_query
 
 #: URL keys of the methods of each lab's page.
 METHOD_SLOTS = {
@@ -82,7 +82,11 @@ def experiments(lab: str, page: str = "") -> list[ExperimentSpec]:
         e
         for e in registry.experiments(lab)
         if page in ("", page_of(e))
-        and (is_comparison(e) or all(registry.method_spec(lab, m).kind == "solver" for m in e.methods))
+        and (
+            is_comparison(e)
+            or is_turned(e)
+            or all(registry.method_spec(lab, m).kind == "solver" for m in e.methods)
+        )
     ]
 
 
@@ -94,6 +98,8 @@ def experiment_query(experiment: ExperimentSpec) -> dict[str, str]:
     slots = METHOD_SLOTS[experiment.lab]
     if is_comparison(experiment):
         return query | query_of(experiment.methods[COMPARISON], slots)
+    if is_turned(experiment):
+        return query | turned_query(experiment.methods[TURNED], slots)
     for prefix, (method, params) in zip(slots, experiment.methods.items(), strict=False):
         query |= {prefix: method, **{f"{prefix}.{k}": str(v) for k, v in params.items()}}
     return query | dict.fromkeys(slots[len(experiment.methods) :], "none")

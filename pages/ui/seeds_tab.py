@@ -16,10 +16,9 @@ from core.optimizers.training import Training
 from core.optimizers.training_experiments import beats
 from core.recipe import Recipe, make
 from core.run import Limits, RunView, State
-from pages.figures import optimizers as figures
-from pages.figures import recording, roster, seeds
+from pages.figures import recording, seeds
 from pages.ui import components, explain
-from pages.ui.compared import METHOD, PREFIX, TAKEN, posed
+from pages.ui.compared import METHOD, PREFIX, TAKEN, names_of, posed
 from pages.ui.controls import parameter_controls
 from pages.ui.optimizer_controls import LAB, Asked, catch_up, put, settings_text
 from pages.ui.optimizer_maps import analysis
@@ -90,7 +89,7 @@ def _draw(view: RunView, quantity: str, asked: Asked) -> None:
     if not len(trace):
         return
     comparison: Comparison = member.recipe.build_method()
-    names, colours = _names(comparison)
+    names, colours = names_of(comparison.entries(), LAB)
     table, best = trace.last("x"), trace.last("best")
     column = seeds.QUANTITIES[quantity]
     if view.state is State.FINISHED:
@@ -118,19 +117,6 @@ def _draw(view: RunView, quantity: str, asked: Asked) -> None:
     if view.state.ended:
         finding(_sentences(names, best, comparison.seeds))
         _take(asked, comparison, best)
-
-
-def _names(comparison: Comparison) -> tuple[list[str], list[int]]:
-    """Return name and colour of every method, what differs beside those that come twice."""
-    entries = [(key, settings.split(",")) for key, settings in comparison.entries()]
-    keys = [key for key, _ in entries]
-    names = []
-    for key, settings in entries:
-        twins = [set(other) for k, other in entries if k == key]
-        own = [word.replace("=", " ") for word in settings if word not in set.intersection(*twins)]
-        title = figures.SHORT.get(key, registry.method_spec(LAB, key).title)
-        names.append(f"{title} ({', '.join(own)})" if own else title)
-    return names, roster.distinct([registry.method_spec(LAB, key).colour for key in keys])
 
 
 def _ends(names: list[str], best: Array) -> pd.DataFrame:

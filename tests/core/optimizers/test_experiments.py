@@ -27,6 +27,7 @@ VERDICTS = {
     "gns_log_sum_exp": Verdict.HOLDS,
     "gns_margin": Verdict.DOES_NOT_HOLD,
     "conda_factorization": Verdict.NOT_SHOWABLE,
+    "conda_turned": Verdict.HOLDS,
 }
 
 
