@@ -295,7 +295,7 @@ INTERVALS = (6, 20, 67)
     source=DIFF2 + "Objectives",
     question="How long may one go on with differences before starting anew?",
     claim="At equal privacy DIFF2 reaches a lower loss than DP-GD", problem="dp_regression",
-    problem_params={"samples": 4000, "evaluate_every": 200},
+    problem_params={"samples": 4000, "evaluate_every": 20},
     methods=compared(
         f"dp_gd {PRIVATE}; " + "; ".join(f"diff2 {PRIVATE},clip_difference=1,restart={T}" for T in INTERVALS),
         2, 0.1, 0.3, 200, criterion="train_loss",

@@ -115,7 +115,9 @@ def _sharpness(asked: Asked, engine: tuple[float, Limits], place: Any, controls:
         done = int(np.isfinite(table[:, 1]).sum())
         st.progress(done / len(table), text=f"{done} of {len(table)} points done")
         if done:
-            finding([_sharpness_words(table[np.isfinite(table[:, 1])])])
+            # Adam's first divisor is that of one gradient
+            known = np.isfinite(table[:, 1]) & ((table[:, 0] > 0) | (not is_scaled) | (done == 1))
+            finding([_sharpness_words(table[known])])
 
     analysis(
         "sharpness", [recipe], engine, place, draw, "Press Run: one point of the training after another."

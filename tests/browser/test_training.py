@@ -113,3 +113,22 @@ def test_axe_finds_nothing_of_ours_in_either_theme(page: Page, address: str) -> 
         )
     ]
     assert not found, found
+
+
+def test_inside_shows_what_a_step_of_each_method_does_at_the_cursor(page: Page, address: str) -> None:
+    pair = TWO.replace("m=sgd&m.lr=0.03&m2=adam", "m=tract&m.lr=0.03&m.base=sgd&m2=sgd&m2.lr=0.03")
+    open_page(page, address, f"{pair}&p.light=uneven&tab=Inside&k=0")
+    chart = page.locator(".st-key-training-inside-contrast")
+    expect(chart.locator(".is-legend-entry")).to_have_count(3)
+    expect(chart.locator(".is-legend-entry").last).to_contain_text("SGD, plain gradient, slope")
+    # at first both methods have the same weights, and so the same plain step
+    plain = [text.split("slope ")[1] for text in chart.locator(".is-legend-entry").all_text_contents()[1:]]
+    assert plain[0] == plain[1]
+    filters = page.locator(".st-key-training-inside-filters-0, .st-key-training-inside-filters-1")
+    expect(filters.locator(".heatmaplayer image")).to_have_count(2 * 16)
+    slider = page.locator(".is-slider").first
+    slider.focus()
+    slider.press("End")
+    expect(page.locator(".is-k").first).to_have_text("k = 40 / 40")
+    last = chart.locator(".is-legend-entry").last
+    expect(last).not_to_contain_text(f"slope {plain[1]}")
