@@ -28,12 +28,22 @@ from pages.ui.training_controls import (
     trainers,
     training_controls,
 )
-from pages.ui.training_tabs import ends_tab, numbers_tab
+from pages.ui.training_tabs import ends_tab, explain_tab, numbers_tab
 from pages.ui.training_views import GROUP, Trainings, draw_training
 from pages.ui.updates_tab import updates_tab
 
 PAGE = "training"
-TABS = ("Race", "Over seeds", "Inside", "Updates", "Loss around it", "Curvature", "How it works", "Data")
+TABS = (
+    "Race",
+    "Over seeds",
+    "Explain",
+    "Inside",
+    "Updates",
+    "Loss around it",
+    "Curvature",
+    "How it works",
+    "Data",
+)
 #: Bytes of the saved parameters of a method, and seconds that the page waits for the first of a run.
 SNAPSHOT_BYTES, AT_ONCE = 2**25, 0.1
 state = lab_state(PAGE)
@@ -82,6 +92,9 @@ def draw(view: RunView, problem: Any) -> None:
     if opened == "Updates":
         with following:
             updates_tab(newest, k, GROUP)
+    elif opened == "Explain":
+        with following:
+            explain_tab(newest, k)
     elif opened == "Inside":
         with following:
             inside_tab(newest, k, GROUP)

@@ -182,14 +182,18 @@ def _descend(method: Any, landscape: Landscape) -> Iterator[Iterate]:
         stepper.g[:] = gradient
         stepper.step(closure if needs_closure else None)
         after = stepper.state_after()
-        arrays: dict[str, Any] = {f"{name}_before": value for name, value in before.items()}
-        arrays |= after
+        arrays = before_and_after(before, after)
         arrays["preconditioned"] = method.preconditioned(gradient, after)
         arrays["step"] = stepper.x - x
         if shapes is not None:
             arrays["shapes"] = shapes.copy()
         before = {name: after[name].copy() for name in before}
         yield recorder.item(x, loss, gradient, lr, arrays, work)
+
+
+def before_and_after(before: State, after: State) -> dict[str, Any]:
+    """Return the recorded state after a step, and copies by ``<name>_before`` of that before it."""
+    return {f"{name}_before": value for name, value in before.items()} | dict(after)
 
 
 def is_point(landscape: Landscape) -> bool:

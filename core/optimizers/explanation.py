@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,15 @@ SYMBOLS = {
     "lr": r"\eta", "beta1": r"\beta_1", "beta2": r"\beta_2", "eps": r"\varepsilon", "t": "t",
     "mu": r"\mu", "tau": r"\tau", "decay": r"\lambda", "alpha": r"\alpha_k", "gamma": r"\gamma_k",
     "damping": r"\lambda_k", "norm": r"\|g_k\|_*", "scale": "s", "Q": "Q", "G": "G'", "M": "M'", "N": "N'",
-    "step": r"\Delta_k", "size": r"\eta_k", "rho": r"\rho", "r": "r",
+    "step": r"\Delta_k", "size": r"\eta_k", "rho": r"\rho", "r": "r", "mean": r"\overline{\|\nabla L\|}",
+    "release": r"v_k", "release_old": r"v_{k-1}", "clipped": r"\overline{\mathrm{clip}}_k",
+    "noise": r"\zeta_k", "moment": r"\tfrac{1}{b} x x^T", "ridge": r"\lambda", "plain": r"\nabla w_k",
 }  # fmt: skip
+#: Sources whose gradients have symbols.
+SOURCES = 8
+SYMBOLS |= {f"g{i}": rf"\nabla L_{i}" for i in range(1, SOURCES + 1)}
+SYMBOLS |= {f"n{i}": rf"\|\nabla L_{i}\|" for i in range(1, SOURCES + 1)}
+SYMBOLS |= {f"s{i}": rf"\hat{{g}}_{i}" for i in range(1, SOURCES + 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +115,16 @@ def explain(method: Any, view: TraceView, k: int) -> Explanation:
     if not kept:
         raise ValueError("the trace holds no step")
     k = min(kept, key=lambda j: (abs(j - k), j))
-    step = Step(k, view.snapshots[k])
+    return Explanation(k, tuple(lines_of(method, Step(k, view.snapshots[k]))))
+
+
+def lines_of(method: Any, step: Step) -> Iterable[Line]:
+    """Return a method's formulas of a step; of one that has none, the step itself."""
     if hasattr(method, "explain"):
-        return Explanation(k, tuple(method.explain(step)))
-    line = Line("x_", r"<x> + <step>", {"x": step["x"], "step": step["step"]}, step["x"] + step["step"])
-    return Explanation(k, (line,))
+        lines: Iterable[Line] = method.explain(step)
+        return lines
+    x, change = step["x"], step["step"]
+    return [Line("x_", r"<x> + <step>", {"x": x, "step": change}, x + change)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,6 +140,32 @@ def change(training: Training, x: NDArray[Any], layer: FirstLayer | None = None)
         training.function.of([p.detach() for p in params], rows, moved)
     b = len(rows)
     return Change(*(t.detach().reshape(b, -1).numpy() for t in (watched.x, wanted, moved.z)))
+
+
+def rows_of_step(training: Training, k: int) -> NDArray[np.int64]:
+    """Return the samples of step k."""
+    rows = next(islice(training.batches(), k, None))
+    return np.arange(len(training.function)) if rows is None else rows
+
+
+def inputs_and_gradient(training: Training, x: NDArray[Any], rows: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Return what a linear first layer sees (b, n) and its weights' plain gradient (m, n).
+
+    Parameters
+    ----------
+    x : flat parameters.
+    rows : the b samples.
+    """
+    import torch
+
+    from core.optimizers.networks import PLAIN
+
+    flat = torch.from_numpy(x.astype(np.float64)).requires_grad_()
+    watched = _Watched(PLAIN)
+    with torch.enable_grad():
+        params = training.network.unflatten(flat)
+        (gradient,) = torch.autograd.grad(training.function.of(params, rows, watched), [params[0]])
+    return watched.x.detach().reshape(len(rows), -1).numpy(), gradient.numpy()
 
 
 def second_moment(training: Training) -> Array:

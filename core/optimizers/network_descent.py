@@ -17,6 +17,7 @@ from core.iterate import Iterate, Lazy, Status, Work
 from core.optimizers.descent import Stepper
 from core.optimizers.steps import GROWTH, FirstOrder
 from core.optimizers.training import Training
+from core.optimizers.weight_steps import unit_state
 
 if TYPE_CHECKING:
     from core.optimizers.networks import FirstLayer
@@ -86,7 +87,7 @@ def train(
     Yields
     ------
     x : (n,) float32 parameters before step k; ``loss`` and ``grad_norm`` are those of the batch of step k.
-    Arrays : what the method and the gradients keep.
+    Arrays : what the method and the gradients keep, and `core.optimizers.weight_steps.unit_state`.
     """
     assert isinstance(method, FirstOrder)
     own: Keeps = getattr(method, "keeps", lambda *_: {})
@@ -112,7 +113,7 @@ def _train(method: Any, training: Training, gradients: Gradients, keeps: Keeps) 
             "lr": rates[0] * factor, **gradients.extra,
             **training.measured_at(k, status.terminal, stepper.x),
         }  # fmt: skip
-        arrays = keeps(stepper, training) | gradients.arrays
+        arrays = keeps(stepper, training) | gradients.arrays | unit_state(method, stepper, training)
         yield Iterate(k, stepper.x.copy, scalars, arrays, _work(gradients, training), status, note)
         if status.terminal:
             return

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.iterate import Array
 from core.optimizers.explanation import explain as explain_step
 from core.optimizers.explanation import term_histories
-from pages.figures import formulas, tables
+from core.trace import Snapshot
 from pages.figures import optimizers as figures
+from pages.figures import tables
 from pages.ui import components
 from pages.ui.controls import choice
+from pages.ui.explanations import draw_explanation
 from pages.ui.optimizer_views import GROUP, Selection, Shown
 
 
@@ -51,25 +56,19 @@ def explain_tab(shown: Shown, selection: Selection, k: int | None) -> None:
         return
     number = min(selection.arrows_of or 0, len(members) - 1)
     member, name = members[number], figures.labels(members)[number]
-    method = member.recipe.build_method()
     try:
-        found = explain_step(method, member.view, k)
+        found = explain_step(member.recipe.build_method(), member.view, k)
     except ValueError as error:
         st.caption(f"{name}: {error}.")
         return
-    dark = st.context.theme.type == "dark"
-    st.markdown(f"**{name}, the step from k = {found.k} to {found.k + 1}**")
-    st.caption(
-        "Choose the method above the landscape, the step with the player. Colours are those of the arrows."
-    )
-    for line in found.lines:
-        words, formula = st.columns([1, 5], vertical_alignment="center")
-        with words:
-            st.caption(line.words or "the next point")
-        with formula:
-            st.latex(formulas.derivation(line, dark=dark), width="content")
-    _check(member.view.snapshots, found.k, np.asarray(found.lines[-1].value))
+    hint = "Choose the method above the landscape, the step with the player. Colours are those of the arrows."
+    draw_explanation(found, name, hint, _following(member.view.snapshots, found.k, slice(None)))
     _term_over_the_race(shown, number)
+
+
+def _following(snapshots: Mapping[int, Snapshot], k: int, part: slice) -> Array | None:
+    following = snapshots.get(k + 1)
+    return None if following is None else np.atleast_1d(following["x"])[part]
 
 
 def _term_over_the_race(shown: Shown, explained: int) -> None:
@@ -96,25 +95,6 @@ def _term_over_the_race(shown: Shown, explained: int) -> None:
         group=GROUP, run=f"{shown.run}.{x_axis}.{name}", height=240,
         title=f"{options[name].capitalize()}: mean size over the coordinates",
     )  # fmt: skip
-
-
-def _check(snapshots: object, k: int, value: np.ndarray) -> None:
-    """Say whether the numbers shown give the next point."""
-    following = getattr(snapshots, "get", lambda _: None)(k + 1)
-    if following is None:
-        return
-    away = float(np.abs(value - following["x"]).max())
-    size = max(float(np.abs(following["x"]).max()), 1e-300)
-    if away == 0.0:
-        said = "Computed from these recorded numbers, the last line is exactly the recorded next point."
-    elif away <= 1e-10 * size:
-        said = (
-            "Computed from these recorded numbers, the last line differs from the recorded next point by "
-            f"{away:.1g}, {away / size:.1g} of its size: rounding."
-        )
-    else:
-        said = f"The recorded next point differs by {away:.3g}."
-    st.caption(said)
 
 
 def data_tab(shown: Shown) -> None:

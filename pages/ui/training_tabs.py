@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.optimizers.weight_steps import explain_weights, unit
 from pages.figures import optimizers as figures
 from pages.figures import tables
+from pages.ui.controls import choice
+from pages.ui.explanations import draw_explanation
 from pages.ui.training_views import Trainings
 
 
@@ -44,6 +48,30 @@ def ends_tab(shown: Trainings) -> None:
 
 def _text(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
+
+
+def explain_tab(shown: Trainings, k: int | None) -> None:
+    """Draw the formulas of the step under the cursor with its numbers, for the weights of one unit."""
+    members, training = shown.members, shown.problem
+    if k is None or not members:
+        st.caption("The step under the cursor stands here when the training is over.")
+        return
+    names = figures.labels(members)
+    with st.container(width=280):
+        number = int(choice("Method", {str(i): name for i, name in enumerate(names)}, "0", "explained"))
+    member, name = members[number], names[number]
+    try:
+        found = explain_weights(member.recipe.build_method(), training, member.view, k)
+    except ValueError as error:
+        st.caption(f"{name}: {error}.")
+        return
+    part, hint = unit(training), "Choose the step with the player. "
+    if len(np.ravel(found.lines[-1].value)) == training.n:
+        part, hint = slice(None), hint + "All parameters of the network, one after the other."
+    else:
+        hint += f"The first row of “{training.network.names[0]}”; all other weights are treated alike."
+    following = member.view.snapshots.get(found.k + 1)
+    draw_explanation(found, name, hint, None if following is None else following["x"][part])
 
 
 def numbers_tab(shown: Trainings) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.iterate import Array, Iterate, Preparation, Progress, Work
+from core.optimizers.explanation import Line, Number, Step
 from core.optimizers.landscape import Landscape
 from core.optimizers.network_descent import End
 from core.optimizers.panels import Panel
@@ -27,6 +28,8 @@ from core.trace import TraceView
 SOURCE = (
     "Murata & Suzuki 2023, DIFF2: Differential Private Optimization via Gradient Differences for Nonconvex "
 )
+#: Parameters up to which the terms of every round are kept.
+EXPLAINED = 2000
 PRIVATE_SCALARS = SCALARS | {
     "noise_std": Scalar("noise of this release", scale=Scale.LOG),
     "epsilon_spent": Scalar("ε spent"),
@@ -57,6 +60,20 @@ class Private(FirstOrder):
         import torch.func  # noqa: F401
 
         return problem
+
+    def explain(self, step: Step) -> Iterator[Line]:
+        """Yield the formulas of a round with their numbers."""
+        x, old, mean, noise = (step[name] for name in ("x", "release_before", "clipped_mean", "noise"))
+        v = old + mean + noise
+        numbers: dict[str, Number] = {"release_old": old, "clipped": mean, "noise": noise}
+        if step.k % self.between()[0]:
+            template, words = "<release_old> + <clipped> + <noise>", "clipped differences, and noise"
+        else:
+            template, words = "<clipped> + <noise>", "clipped gradients, and noise"
+            del numbers["release_old"]
+        yield Line("release", template, numbers, v, words)
+        numbers = {"x": x, "lr": self.lr, "release": v}
+        yield Line("x_", "<x> - <lr> <release>", numbers, x - self.lr * v)
 
     def between(self) -> tuple[int, float]:
         """Return the rounds T from restart to restart, and the radius C₂ per unit of step."""
@@ -159,18 +176,25 @@ def _descend(settings: Private, training: Training) -> Iterator[Iterate]:
         norm = float(np.linalg.norm(mean))
         status, note = end.judge(k, loss, norm, mean)
         spread, share, cosine = math.nan, math.nan, math.nan
+        arrays: dict[str, Array] = {}
         if not status.terminal:
+            v_old = v
             if k % T == 0 or gradients_old is None:
-                v, share = clipped_mean(gradients, settings.clip)
+                v_old = np.zeros_like(v)
+                clipped, share = clipped_mean(gradients, settings.clip)
                 spread, scale = settings.clip * sigma1, sigma1
             else:
                 radius = C2 * float(np.linalg.norm(x - x_old))
                 # in place: a new array of this size costs more than the difference
-                difference, share = clipped_mean(
+                clipped, share = clipped_mean(
                     np.subtract(gradients, gradients_old, out=gradients_old), radius
                 )
-                v, spread, scale = v + difference, radius * sigma2, sigma2
-            v = v + spread * rng.standard_normal(training.n)
+                spread, scale = radius * sigma2, sigma2
+            noise = spread * rng.standard_normal(training.n)
+            v = v_old + clipped + noise
+            if training.n <= EXPLAINED:
+                arrays = {"release_before": v_old, "clipped_mean": clipped, "noise": noise}
+                arrays["step"] = -settings.lr * v
             ledger.add(scale)
             size = norm * float(np.linalg.norm(v))
             cosine = float(mean @ v) / size if size > 0 else math.nan
@@ -180,7 +204,7 @@ def _descend(settings: Private, training: Training) -> Iterator[Iterate]:
             "cosine": cosine, **training.measured_at(k, status.terminal, x),
         }  # fmt: skip
         work = Work(gradient=k + 1, evaluation=k + 1, units=2.0 * (k + 1))
-        yield Iterate(k, x.copy(), scalars, {}, work, status, note)
+        yield Iterate(k, x.copy(), scalars, arrays, work, status, note)
         if status.terminal:
             return
         # T = 1 never looks back

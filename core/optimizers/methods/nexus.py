@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.iterate import Array, Iterate, Lazy, Status
-from core.optimizers.descent import Stepper
+from core.optimizers.descent import Stepper, before_and_after
+from core.optimizers.explanation import Line, Number, Step, lines_of
 from core.optimizers.landscape import Function, Landscape
 from core.optimizers.network_descent import Rows, train
 from core.optimizers.panels import Panel
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from core.optimizers.optim.nexus import Nexus
 
 SOURCE = "H. Chen et al., Nexus (code not published); its inner loop is that of the common-weakness "
+#: Added to a norm before it is divided by.
+GUARD = 1e-12
 NEXUS_SCALARS = SCALARS | {
     "source_cosine": Scalar("mean cosine of the sources' gradients as the step meets them")
 }
@@ -79,6 +82,23 @@ class Sources(Wrapper):
     def compares(self, method: Any, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
         """Yield how alike the sources are where a method is, and how it does on a source that is new."""
         return of_sources(problem, view, k)
+
+    def explain(self, step: Step) -> Iterator[Line]:
+        """Yield the formulas of a step with their numbers: the walk, then the optimizer inside."""
+        met = step["source_gradients"]
+        norms = np.linalg.norm(met, axis=1)
+        directions = met / (norms[:, None] + GUARD) if self.normalize else met
+        factor = float(norms.mean()) if self.normalize and self.rescale else 1.0
+        numbers: dict[str, Number] = {"mean": factor}
+        for i, (g, norm, direction) in enumerate(zip(met, norms, directions, strict=True), 1):
+            numbers[f"s{i}"] = direction
+            template = rf"\frac{{<g{i}>}}{{<n{i}> + <eps>}}" if self.normalize else f"<g{i}>"
+            own: dict[str, Number] = {f"g{i}": g, f"n{i}": float(norm), "eps": GUARD}
+            yield Line(f"s{i}", template, own, direction, f"source {i}, where the walk meets it")
+        total = " + ".join(f"<s{i}>" for i in range(1, len(met) + 1))
+        template = rf"<mean> \left({total}\right)" if self.normalize and self.rescale else total
+        yield Line("g", template, numbers, step["gradient"], "sum of the walk")
+        yield from lines_of(self.inner(), step)
 
     def panels(self, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
         """Yield the gradients of two sources before and after the walk down the first one."""
@@ -191,15 +211,22 @@ def _loss(of: Callable[..., Tensor], params: list[Tensor], rows: NDArray[np.int6
 
 
 def _descend(settings: Sources, landscape: Landscape) -> Iterator[Iterate]:
-    """Yield points of a landscape of several sources; arrays are ``gradient`` (G) and ``step``."""
+    """Yield points of a landscape of several sources.
+
+    Yields
+    ------
+    Arrays: ``gradient`` (G), ``step``, ``source_gradients`` (K, n) as the walk meets them, and the recorded
+    state of the optimizer inside, as `core.optimizers.descent.descend` has it.
+    """
     oracle = Oracle(landscape)
     recorder = Recorder(oracle, settings)
     rng = _generator(landscape)
     stepper = Stepper(settings.inner(), landscape.start, landscape.tensor_shapes)
+    before = stepper.state()
     while True:
         x = stepper.x.copy()
         loss = float(landscape.function.value(x))
-        directions, norms = _walked(settings, landscape, x, rng)
+        met, directions, norms = _walked(settings, landscape, x, rng)
         oracle.gradients += len(directions)
         oracle.evaluations += 1
         factor = float(norms.mean()) if settings.normalize and settings.rescale else 1.0
@@ -211,22 +238,26 @@ def _descend(settings: Sources, landscape: Landscape) -> Iterator[Iterate]:
             return
         stepper.g[:] = gradient
         stepper.step()
-        arrays = {"step": stepper.x - x, "preconditioned": gradient.copy()}
+        after = stepper.state_after()
+        arrays = before_and_after(before, after)
+        arrays |= {"step": stepper.x - x, "preconditioned": gradient.copy(), "source_gradients": met}
+        before = {name: after[name].copy() for name in before}
         yield recorder.item(x, loss, gradient, settings.lr, arrays, oracle.work(), extra=extra)
 
 
 def _walked(
     settings: Sources, landscape: Landscape, x: Array, rng: np.random.Generator
-) -> tuple[Array, Array]:
-    """Return the (normalised) gradients (K, n) met on the walk from x, and their norms (K,)."""
+) -> tuple[Array, Array, Array]:
+    """Return the gradients (K, n) met on the walk from x, what is walked of them, and their norms (K,)."""
     sources: tuple[Function, ...] = landscape.sources
-    directions, norms = np.zeros((len(sources), len(x))), np.zeros(len(sources))
+    met, directions = np.zeros((2, len(sources), len(x)))
+    norms = np.zeros(len(sources))
     for i in _order(settings, rng, len(sources)):
-        g = sources[i].gradient(x - settings.walk() * directions.sum(axis=0)).copy()
+        met[i] = sources[i].gradient(x - settings.walk() * directions.sum(axis=0))
         if landscape.noise > 0:
-            noisy = g[landscape.noisy_from :]
+            noisy = met[i, landscape.noisy_from :]
             noisy += rng.normal(0.0, landscape.noise, noisy.shape)
-        norms[i] = np.linalg.norm(g)
+        norms[i] = np.linalg.norm(met[i])
         if norms[i] > 0:
-            directions[i] = g / (norms[i] + 1e-12) if settings.normalize else g
-    return directions, norms
+            directions[i] = met[i] / (norms[i] + GUARD) if settings.normalize else met[i]
+    return met, directions, norms

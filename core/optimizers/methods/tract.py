@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.iterate import Iterate
-from core.optimizers.first_layer import of_first_layer, second_moment
+from core.optimizers.explanation import Line, Number
+from core.optimizers.first_layer import inputs_and_gradient, of_first_layer, rows_of_step, second_moment
 from core.optimizers.landscape import Landscape
 from core.optimizers.network_descent import BatchGradients, train
 from core.optimizers.panels import Panel, Points
@@ -72,6 +74,20 @@ class Tract(Wrapper):
                 "none here; take digits_mlp, digits_cnn or table"
             )
         return train(self.inner(), problem, BatchGradients(problem, self.first_layer()))
+
+    def explain_gradient(self, training: Training, x: NDArray[Any], k: int) -> Iterator[Line]:
+        """Yield how the first row of the layer's gradient comes from the plain one in step k.
+
+        Nothing of a convolution, whose inputs are patches.
+        """
+        if len(training.tensor_shapes[0]) != 2:
+            return
+        inputs, plain = inputs_and_gradient(training, x, rows_of_step(training, k))
+        moment = inputs.T @ inputs / len(inputs)
+        value = np.linalg.solve(moment + self.ridge * np.eye(len(moment)), plain[0])
+        numbers: dict[str, Number] = {"moment": moment, "ridge": self.ridge, "plain": plain[0]}
+        template = r"\left(<moment> + <ridge> I\right)^{-1} <plain>"
+        yield Line("g", template, numbers, value, "TrAct's gradient from the plain one")
 
     def first_layer(self) -> FirstLayer:
         """Return the layer whose gradient is TrAct's."""

@@ -72,6 +72,17 @@ def conda_on_a_point(s: Shown) -> Array:
     return np.asarray(s["x"] - rate * (m / (np.sqrt(v) + s["eps"])).ravel())
 
 
+def nexus(s: Shown) -> Array:
+    parts = [s[f"g{i}"] / (s[f"n{i}"] + s["eps"]) for i in (1, 2)]
+    G = 0.5 * (s["n1"] + s["n2"]) * (parts[0] + parts[1])
+    return np.asarray(s["x"] - s["lr"] * (s.get("mu", 0.0) * s.get("b", 0.0) + G))
+
+
+def private(s: Shown) -> Array:
+    return np.asarray(s["x"] - s["lr"] * (s.get("release_old", 0.0) + s["clipped"] + s["noise"]))
+
+
+INSIDE = {"base": "sgd", "lr": 0.05}
 CASES: list[tuple[str, str, dict[str, object], Callable[[Shown], Array]]] = [
     ("rosenbrock", "diffgrad", {}, diffgrad),
     ("himmelblau", "adam", {}, adam),
@@ -83,6 +94,11 @@ CASES: list[tuple[str, str, dict[str, object], Callable[[Shown], Array]]] = [
     ("scale_invariant_rosenbrock", "adamp", {"lr": 1e-3}, adamp),
     ("rosenbrock", "sgdp", {"lr": 1e-4}, sgd),
     ("rosenbrock", "conda", {}, conda_on_a_point),
+    ("nexus_valley", "nexus", INSIDE, nexus),
+    ("noisy_valley", "nexus", {**INSIDE, "settings": "momentum=0.5", "gamma": 0.6}, nexus),
+    ("nexus_valley", "nexus_still", INSIDE, nexus),
+    ("dp_regression", "diff2", {}, private),
+    ("dp_regression", "dp_gd", {}, private),
     ("rosenbrock", "rmsprop", {},
      lambda s: s["x"] - s["lr"] * s["g"] / (np.sqrt(s["beta2"] * s["v"] + (1 - s["beta2"]) * s["g"] ** 2)
                                             + s["eps"])),
