@@ -129,10 +129,11 @@ def draw_thing(shown: Shown, selection: Selection) -> None:
     elif selection.form == "surface":
         _draw_surface(shown)
     else:
+        of = selection.arrows_of
+        figure = shown.cached(("contours", of), lambda: maps.contours(ground(shown), problem, members, of))
         components.live_figure(
-            "contours", maps.contours(ground(shown), problem, members, selection.arrows_of),
-            title="Click sets the start", label="Contour lines of the landscape and the paths of the methods",
-            on_point=set_start, **live,
+            "contours", figure, title="Click sets the start", on_point=set_start,
+            label="Contour lines of the landscape and the paths of the methods", **live,
         )  # fmt: skip
     catch_up()
 

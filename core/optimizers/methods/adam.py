@@ -57,10 +57,11 @@ def effective_rate(view: TraceView, rate: Callable[[Snapshot, int], Array]) -> C
             values[np.searchsorted(view.k, k)] = float(rate(snapshot, int(k) + 1).mean())
     return Course(
         "effective_rate",
-        "Effective rate: step over momentum, mean over the coordinates",
+        "Effective rate, step over momentum",
         values,
         log=True,
-        words="What the learning rate becomes by the gradient's scale and by friction, where there is any.",
+        words="What the learning rate becomes by the gradient's scale and by friction, where there is any: "
+        "the mean over the coordinates.",
     )
 
 

@@ -207,6 +207,6 @@ def _on_network(training: Training, view: TraceView) -> Iterator[Panel]:
     yield Bands("friction_layers", "Mean friction ξ of every layer", ks, means, names=names)
     counts = np.stack([view.snapshots[int(k)]["friction_histogram"].sum(axis=0) for k in ks], axis=1)
     yield Bands(
-        "friction_histogram", "Where the weights' ξ lie: share of them in each bin", ks,
+        "friction_histogram", "Share of weights in each bin of ξ", ks,
         counts / sizes.sum(), edges=EDGES, y_title="friction ξ", log=True,
     )  # fmt: skip
