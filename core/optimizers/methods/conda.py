@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from core.iterate import Array, Iterate, Lazy
-from core.optimizers.descent import State, Stepper, descend
+from core.optimizers.descent import State, Stepper, descend, is_point
 from core.optimizers.directions import tensor_parts
 from core.optimizers.explanation import Line, Step
 from core.optimizers.landscape import Landscape
-from core.optimizers.panels import Matrices, Panel
+from core.optimizers.panels import Course, Matrices, Panel
 from core.optimizers.steps import SCALARS, FirstOrder
 from core.optimizers.training import Training
 from core.optimizers.update_matrices import Weight, weights
@@ -50,6 +50,31 @@ def turned(A: Array, Q: Array) -> Array:
 def turned_back(A: Array, Q: Array) -> Array:
     """Undo `turned`."""
     return np.asarray(A @ Q.T if A.shape[0] >= A.shape[1] else Q @ A)
+
+
+def step_seconds(seconds: Array, is_training: bool) -> Array:
+    """Return what each step took (n − 1,) of iterates that were there at so many seconds (n,).
+
+    An iterate of a landscape holds its step, which so is made before it; one of a training does not.
+    """
+    return np.diff(seconds) if is_training else np.diff(seconds, prepend=0.0)[:-1]
+
+
+def basis_share(times: Array, gap: int) -> float | None:
+    """Return the share of a run's time that new bases take, after the first; None if it cannot be told.
+
+    Parameters
+    ----------
+    times : (steps,) what each step took.
+    gap : a new basis is taken in the steps 0, gap, 2 gap, …; what those take beyond the median of the other
+        steps is counted. The first one also warms up and is left out with its step.
+    """
+    renews = np.arange(len(times)) % gap == 0
+    renewing, others = times[1:][renews[1:]], times[~renews]
+    if not len(renewing) or not len(others):
+        return None
+    beyond = np.maximum(renewing - np.median(others), 0.0).sum()
+    return float(beyond / times[1:].sum())
 
 
 def _side(shape: Sequence[int]) -> int:
@@ -123,7 +148,7 @@ class CondaMethod(FirstOrder):
         }
 
     def panels(self, problem: Landscape, view: TraceView, k: int) -> Iterator[Panel]:
-        """Yield momentum, the same turned, its divisor and the direction of the step as matrices."""
+        """Yield momentum, the same turned, its divisor and the direction of the step; what a step takes."""
         for weight, found in self._moments(problem, view, k):
             M, v, Q = found
             M_t = turned(M, Q)
@@ -135,6 +160,19 @@ class CondaMethod(FirstOrder):
                 words=f"M the momentum; {side} in its {basis} singular basis Q, where each entry is divided "
                 "by its own √v + ε; N the same turned back, times s: the direction of the step. Where M "
                 "changed since the basis was taken, its rows (columns) there are orthogonal no more.",
+            )  # fmt: skip
+
+        if not is_point(problem) and len(view) > 1:
+            times = step_seconds(view.seconds, isinstance(problem, Training))
+            share = basis_share(times, self.update_proj_gap)
+            words = f"A new basis every {self.update_proj_gap} steps"
+            if share is not None:
+                words += (
+                    f": {share:.0%} of the time, by what those steps take beyond the median of the others"
+                )
+            yield Course(
+                "conda.seconds", "Time of a step [ms], its gradient included", np.append(1e3 * times, np.nan),
+                log=True, words=f"{words}.",
             )  # fmt: skip
 
     def _moments(
