@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from core.iterate import drain
+from core.optimizers.explanation import explain
 from core.optimizers.panels import Bands, Course, Panel, panels_of
 from core.optimizers.training import Training
 from core.recipe import make
@@ -107,3 +108,11 @@ def test_a_network_keeps_the_friction_of_every_tensor() -> None:
     assert len(layers.values) == len(layers.names) == sum(len(s) > 1 for s in problem.tensor_shapes)
     assert isinstance(share, Course)
     assert ((share.values >= 0) & (share.values <= 1)).all()
+
+
+@pytest.mark.parametrize("version", ["first", "second"])
+def test_the_formulas_of_both_versions_give_the_next_point(version: str) -> None:
+    one = member("rosenbrock", "diffgrad", version=version, lr=0.05, weight_decay=0.1, steps=8)
+    for k in range(8):
+        found = explain(one.recipe.build_method(), one.view, k)
+        np.testing.assert_allclose(found.lines[-1].value, one.view.snapshots[k + 1]["x"], rtol=1e-12)
