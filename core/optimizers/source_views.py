@@ -103,7 +103,7 @@ def _slices(landscape: Landscape, x: Array) -> Iterator[Points]:
     words = "Losses along x with all else as at the cursor: close minima make one point good for all sources."
     for name, values in curves.items():
         yield Points(
-            "slices", "The sources' losses through the iterate", grid, np.asarray(values), "x", "loss",
+            "slices", "losses along x", grid, np.asarray(values), "x", "loss",
             joined=True, apart=True, name=name, words=words,
         )  # fmt: skip
 
@@ -139,7 +139,7 @@ def walk_vectors(landscape: Landscape, x: Array, walk: float, normalize: bool) -
     change = np.linalg.norm((g2_walked - g2)[:2])
     length = ", gradients divided by their lengths" if normalize else ""
     return Arrows(
-        "vectors", "Gradients of two sources, before and after the walk",
+        "vectors", "two gradients, before and after the walk",
         {name: np.array([tail[:2], tip[:2]]) for name, (tail, tip) in tips.items()}, "x", "y",
         words=f"θ₁ = θ₀ − γ g₁ with γ = {walk:g}{length}. The usual step adds g₁ and g₂ at θ₀; Nexus takes "
         f"g₂ at θ₁ instead, a change of length {change:.3g}.",
@@ -169,11 +169,11 @@ def _of_training(training: Training, view: TraceView, k: int) -> Iterator[Panel]
     )  # fmt: skip
     distance = _spread_after_tuning(training, view.snapshot("x", k).astype(np.float32))
     yield Points(
-        "closeness", "Distance between the sources' minima, looked for from the cursor",
+        "closeness", "How far apart the sources' minima are",
         np.arange(len(distance), dtype=float), distance, f"steps on one source alone, rate {TUNING_RATE:g}",
         "mean distance of the ends", joined=True,
-        words="From the parameters at the cursor each source is descended alone, with all its data; the ends "
-        "stay together where one point is good for all sources.",
+        words="Looked for from the cursor: each source is descended alone, with all its data; the ends stay "
+        "together where one point is good for all sources.",
     )  # fmt: skip
     gradients = _at(training, _bytes(view, view.nearest(k)))[1]
     yield Matrices("cosines", COSINES, {"": cosines(gradients)}, sides=names, words=COSINES_WORDS)

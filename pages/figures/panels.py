@@ -230,6 +230,7 @@ def matrices(panel: Matrices) -> FigureDict:
         if panel.sides:
             ticks |= {"tickvals": np.arange(len(panel.sides)), "ticktext": list(panel.sides)}
             heat |= {"texttemplate": "%{z:.2f}"}
+        beside = bool(panel.sides) and i % columns > 0
         data.append(heat)
         layout[f"xaxis{axis}"] = {
             "domain": [low, low + width], "showgrid": False, "zeroline": False, "anchor": f"y{axis}",
@@ -237,7 +238,8 @@ def matrices(panel: Matrices) -> FigureDict:
         }  # fmt: skip
         layout[f"yaxis{axis}"] = {
             "autorange": "reversed", "showgrid": False, "zeroline": False, "anchor": f"x{axis}",
-            "scaleanchor": f"x{axis}", "constrain": "domain", "domain": [top - height + head, top], **ticks,
+            "scaleanchor": f"x{axis}", "constrain": "domain", "domain": [top - height + head, top],
+            **ticks, "showticklabels": ticks["showticklabels"] and not beside,
         }  # fmt: skip
         notes.append(
             {"x": low + width / 2, "y": top, "xref": "paper", "yref": "paper", "text": name,

@@ -30,6 +30,8 @@ from pages.ui.look import Look
 
 #: Heights [px] of a chart over the steps, of a scatter, of a row of matrices, and of bands.
 COURSE_HEIGHT, POINTS_HEIGHT, MATRICES_HEIGHT, BANDS_HEIGHT = 220, 320, 260, 260
+#: Names that a legend holds in one row of a narrow head, and height [px] that each further one needs.
+FEW_NAMES, NAME_HEIGHT = 3, 24
 #: Heights [px] of a strip without rows, and of a row.
 STRIP_HEIGHT, ROW_HEIGHT = 96, 22
 
@@ -101,6 +103,7 @@ def _draw_chart(shown: Look[Any], key: str, panels: list[charts.Shown], group: s
         figure, height, run = charts.bands(panel), BANDS_HEIGHT, shown.run
     else:
         figure, height, run = charts.points(panels), POINTS_HEIGHT, f"{shown.run}.{k}"
+    height += NAME_HEIGHT * max(0, len(panels) - FEW_NAMES)
     if charts.is_apart(panel):
         key, title = f"{key}.{panels[0].name}", f"{panels[0].name}: {title}"
     components.live_figure(

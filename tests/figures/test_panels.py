@@ -135,6 +135,8 @@ def test_single_matrices_of_several_methods_stand_in_one_chart_with_their_entrie
     figure = panels.matrices(together)
     assert figure["data"][1]["texttemplate"] == "%{z:.2f}"
     assert figure["layout"]["xaxis2"]["ticktext"] == ["a", "b"]
+    assert figure["layout"]["yaxis"]["showticklabels"]
+    assert not figure["layout"]["yaxis2"]["showticklabels"]
 
 
 def test_many_matrices_stand_in_rows_that_do_not_overlap() -> None:
