@@ -46,6 +46,14 @@ def test_what_a_network_has_learnt_goes_back_with_the_cursor(page: Page, address
     assert page.locator(".is-answer b.is-wrong").count() == sum(wrong(page))
 
 
+def test_the_step_under_the_cursor_is_explained_on_a_row_of_weights(page: Page, address: str) -> None:
+    open_page(page, address, f"{TWO}&tab=Explain&k=20")
+    tab = page.get_by_role("tabpanel").filter(has_text="the step from k = 20 to 21")
+    expect(tab).to_contain_text("Computed from these recorded numbers")
+    expect(tab).not_to_contain_text("differs by")
+    assert tab.locator(".katex").count() >= 2
+
+
 def test_a_table_is_trained_on_and_a_bad_one_leaves_it_in_place(
     page: Page, address: str, tmp_path: Path
 ) -> None:
