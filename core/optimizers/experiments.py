@@ -195,7 +195,8 @@ def sgdp_rays(views: Views, results: Results) -> Finding:
     outwards even more; the length grows up to nineteen times faster. But a step of given size turns a longer
     vector by less, and the gradient falls with the length too, so that progress slows as 1/‖w‖².
 
-    SGDP takes the outward part out of every update. Both methods use the same rate and momentum here.
+    SGDP takes the outward part out of every update. Both methods use the same rate and momentum here. The tab
+    Inside has the length, the rate that is left of η and the angle by which each step really turns the point.
     """
     grown = {name: float(np.linalg.norm(result["x"])) for name, result in results.items()}
     start = float(np.linalg.norm(views["sgd"].snapshots[0]["x"]))

@@ -83,12 +83,13 @@ def _draw(view: RunView) -> None:
     run = lab_state(f"{LAB}.{TURN_PREFIX}").run_key
     for layer, title, height in (
         ("loss", f"Loss after {task.steps} steps", LOSS_HEIGHT),
-        ("path_error", "How far the end is from the turned end at 0°, over the way there", ERROR_HEIGHT),
+        ("path_error", "Difference of the ends, turned back", ERROR_HEIGHT),
     ):
         components.live_figure(
             f"turn.{layer}", turning.over_angles(names, colours, degrees, table, layer),
             group=f"{LAB}.{TURN_PREFIX}", run=f"{run}.{layer}", cursor=False, height=height, title=title,
         )  # fmt: skip
+    st.caption("‖Qᵀx(angle) − x(0°)‖ at the end, over the way that was made at 0°.")
     done = int(trace.scalars["runs"][-1])
     total = table.shape[0] * table.shape[1]
     st.progress(done / total, text=f"{done} of {total} runs done")
