@@ -5,8 +5,10 @@ On a landscape the sources' minima are known; on a network they are looked for f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +24,8 @@ SLICE, LOOKED_AT = 161, 30
 #: Steps of gradient descent on one source alone, and their rate.
 TUNING_STEPS, TUNING_RATE = 30, 0.1
 
-#: Added to a gradient's length before it is divided by.
-SMALLEST = 1e-12
+#: Added to a gradient's norm before it is divided by.
+GUARD = 1e-12
 
 COSINES = "Cosines of the sources' gradients at the cursor"
 COSINES_WORDS = (
@@ -48,11 +50,15 @@ def cosines(gradients: Array) -> Array:
     return np.asarray(units @ units.T)
 
 
-def mean_off_diagonal(matrix: Array) -> float:
-    """Return the mean of the entries beside the diagonal that are known; NaN if there is none."""
-    beside = matrix[~np.eye(len(matrix), dtype=bool)]
-    beside = beside[np.isfinite(beside)]
-    return float(beside.mean()) if len(beside) else float("nan")
+def mean_cosine(directions: NDArray[Any]) -> float:
+    """Return the mean cosine of all pairs of rows that do not vanish; NaN if there is no pair."""
+    norms = np.linalg.norm(directions, axis=1)
+    units = directions[norms > 0] / norms[norms > 0, None]
+    count = len(units)
+    if count < 2:
+        return math.nan
+    total = units.sum(axis=0)
+    return float((total @ total - count) / (count * (count - 1)))
 
 
 # A landscape: everything is known.
@@ -126,7 +132,7 @@ def walk_vectors(landscape: Landscape, x: Array, walk: float, normalize: bool) -
     def direction(source: Function, point: Array) -> Array:
         g = source.gradient(point)
         # of the noise only its mean square is known here
-        return g / (np.sqrt(g @ g + noise) + SMALLEST) if normalize else g
+        return g / (np.sqrt(g @ g + noise) + GUARD) if normalize else g
 
     g1, g2 = direction(first, x), direction(second, x)
     g2_walked = direction(second, x - walk * g1)
@@ -162,7 +168,7 @@ def _of_training(training: Training, view: TraceView, k: int) -> Iterator[Panel]
             words=f"Of the sources {', '.join(names)}; the held-out loss stands beside the samples above.",
         )  # fmt: skip
     alike = np.full(len(view), np.nan)
-    alike[places] = [mean_off_diagonal(cosines(one[1])) for one in found]
+    alike[places] = [mean_cosine(one[1]) for one in found]
     yield Course(
         "cosine_of_all", "Mean cosine of the sources' gradients on all their data", alike, level=0.0,
         words="Over all pairs of sources, at the iterate itself.",

@@ -5,7 +5,6 @@ The torch wrapper `Nexus` stands in `core.optimizers.optim.nexus`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from core.optimizers.explanation import Line, Number, Step, lines_of
 from core.optimizers.landscape import Function, Landscape
 from core.optimizers.network_descent import Rows, train
 from core.optimizers.panels import Panel
-from core.optimizers.source_views import of_sources, walk_vectors
+from core.optimizers.source_views import GUARD, mean_cosine, of_sources, walk_vectors
 from core.optimizers.steps import SCALARS, Oracle, Recorder
 from core.optimizers.training import Training
 from core.optimizers.wrapped import Wrapper
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from core.optimizers.optim.nexus import Nexus
 
 SOURCE = "H. Chen et al., Nexus (code not published); its inner loop is that of the common-weakness "
-#: Added to a norm before it is divided by.
-GUARD = 1e-12
 NEXUS_SCALARS = SCALARS | {
     "source_cosine": Scalar("mean cosine of the sources' gradients as the step meets them")
 }
@@ -150,17 +147,6 @@ def _order(settings: Sources, rng: np.random.Generator, count: int) -> list[int]
 
 def _generator(problem: Landscape) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(problem.seed, spawn_key=(3,)))
-
-
-def mean_cosine(directions: NDArray[Any]) -> float:
-    """Return the mean cosine of all pairs of rows that do not vanish; NaN if there is no pair."""
-    norms = np.linalg.norm(directions, axis=1)
-    units = directions[norms > 0] / norms[norms > 0, None]
-    count = len(units)
-    if count < 2:
-        return math.nan
-    total = units.sum(axis=0)
-    return float((total @ total - count) / (count * (count - 1)))
 
 
 class _BatchSources:

@@ -10,9 +10,10 @@ import torch
 
 from core import registry
 from core.iterate import Array, drain
-from core.optimizers.methods.nexus import Nexus, NexusMethod, NexusStill, mean_cosine
+from core.optimizers.methods.nexus import Nexus, NexusMethod, NexusStill
 from core.optimizers.methods.tract import Tract
 from core.optimizers.outcomes import outcome
+from core.optimizers.source_views import mean_cosine
 from core.optimizers.valley import SOURCES, NoisyValley, Source, held_out, spread
 from core.recipe import make
 from core.run import Run

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from core.iterate import Array
-from core.optimizers.methods.nexus import Nexus, mean_cosine
+from core.optimizers.methods.nexus import Nexus
+from core.optimizers.source_views import mean_cosine
 
 
 class Quadratic:
