@@ -82,16 +82,10 @@ def _side(shape: Sequence[int]) -> int:
 
 
 @method(
-    "conda",
-    lab="optimizers",
-    title="Conda",
+    "conda", lab="optimizers", title="Conda", example="matrix_factorization", scalars=SCALARS, colour=14,
     source="Wang et al. 2025, Conda: Column-Normalized Adam for Training Large Language Models Faster, "
-    "arXiv 2509.24218",
-    example="matrix_factorization",
-    scalars=SCALARS,
-    colour=14,
-    order=14,
-)
+    "arXiv 2509.24218", order=14,
+)  # fmt: skip
 @dataclass(frozen=True)
 class CondaMethod(FirstOrder):
     """Adam in the singular basis of each matrix's momentum: turning the rows' space turns the path.
