@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from core.optimizers.methods.conda import CondaMethod, basis_share, step_seconds
+from core.optimizers.conda_views import basis_share, step_seconds
+from core.optimizers.methods.conda import CondaMethod
 from core.optimizers.panels import Course, Matrices, Panel
 from core.recipe import make
 from core.run import Run
