@@ -146,6 +146,16 @@ class Scratch:
     def __init__(self) -> None:
         self._buffers: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
         self._views: dict[tuple[int, torch.dtype, torch.device, torch.Size], Tensor] = {}
+        self._together: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
+
+    def all_like(self, tensors: list[Tensor]) -> list[Tensor]:
+        """Return an uninitialised buffer for each tensor; the same ones while the tensors are the same."""
+        # the tensors are kept beside their buffers, so that none can take another one's place in memory
+        known, buffers = self._together.get(id(tensors[0]), ([], []))
+        if len(known) != len(tensors) or any(a is not b for a, b in zip(known, tensors, strict=True)):
+            buffers = [torch.empty_like(t) for t in tensors]
+            self._together[id(tensors[0])] = (tensors, buffers)
+        return buffers
 
     def like(self, tensor: Tensor, slot: int) -> Tensor:
         """Return an uninitialised buffer of the tensor's shape; the same memory at every call."""
