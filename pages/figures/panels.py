@@ -279,17 +279,19 @@ def bands(panel: Bands) -> FigureDict:
         y_axis |= {"tickvals": y, "ticktext": list(panel.names), "autorange": "reversed"}
     else:
         y, what = 0.5 * (panel.edges[:-1] + panel.edges[1:]), "%{y:.3g}"
-    shown, bar = values, dict(style.BAR)
+    shown, bar, ends = values, dict(style.BAR), {}
     if panel.log:
         shown = np.log10(values, out=np.full_like(values, np.nan), where=values > 0)
         known = shown[np.isfinite(shown)]
         low, high = (np.floor(known.min()), np.ceil(known.max())) if len(known) else (0.0, 0.0)
+        low = min(low, high - 1)
+        ends = {"zmin": low, "zmax": high}
         ticks = np.arange(low, high + 1, max(1, round((high - low) / 4)))
         bar |= {"tickvals": ticks.tolist(), "ticktext": [number(10.0**t) for t in ticks]}
     heat = {
         "type": "heatmap", "x": ks, "y": y, "z": shown, "customdata": values, "colorscale": SCALE,
         "colorbar": bar, "hovertemplate": f"k = %{{x}}, {what}: %{{customdata:.4g}}<extra></extra>",
-        "meta": {"cursor": False},
+        "meta": {"cursor": False}, **ends,
     }  # fmt: skip
     if panel.edges is None:
         heat["text"] = [[name] * len(ks) for name in panel.names]

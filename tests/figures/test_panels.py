@@ -82,6 +82,10 @@ def test_bands_are_rows_over_the_steps_with_names_or_bins() -> None:
     # what is 0 has no logarithm and stays empty
     assert np.isnan(bins["data"][0]["z"][:, 0]).all()
     np.testing.assert_allclose(bins["data"][0]["z"][1, -1], np.log10(1998))
+    # whole decades, and one at least
+    assert (bins["data"][0]["zmin"], bins["data"][0]["zmax"]) == (0.0, 4.0)
+    same = panels.bands(Bands("b", "B", ks, np.ones_like(values), edges=np.array([0.0, 1.0, 3.0]), log=True))
+    assert (same["data"][0]["zmin"], same["data"][0]["zmax"]) == (-1.0, 0.0)
 
 
 def test_a_number_of_kept_iterates_stands_at_their_places() -> None:

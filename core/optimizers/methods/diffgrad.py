@@ -180,6 +180,8 @@ class DiffGradMethod(FirstOrder):
 
 #: A coordinate above this friction changes its gradient by more than 0.2 a step.
 FAST = 0.55
+#: Layers that have a histogram each.
+FEW = 4
 #: Bins of ξ in the histograms of a network.
 EDGES = np.linspace(0.5, 1.0, 26)
 FRICTION = (
@@ -205,8 +207,16 @@ def _on_network(training: Training, view: TraceView) -> Iterator[Panel]:
     means = np.stack([view.snapshots[int(k)]["friction_mean"][layers] for k in ks], axis=1)
     names = tuple(training.network.names[i] for i in layers)
     yield Bands("friction_layers", "Mean friction ξ of every layer", ks, means, names=names)
-    counts = np.stack([view.snapshots[int(k)]["friction_histogram"].sum(axis=0) for k in ks], axis=1)
-    yield Bands(
-        "friction_histogram", "Share of weights in each bin of ξ", ks,
-        counts / sizes.sum(), edges=EDGES, y_title="friction ξ", log=True,
-    )  # fmt: skip
+    # of many layers one histogram has to do for all
+    parts = (
+        dict(zip(names, ([i] for i in layers), strict=True)) if len(layers) <= FEW else {"all weights": None}
+    )
+    for name, rows in parts.items():
+        chosen = slice(None) if rows is None else rows
+        counts = np.stack(
+            [view.snapshots[int(k)]["friction_histogram"][chosen].sum(axis=0) for k in ks], axis=1
+        )
+        yield Bands(
+            f"friction_histogram.{name}", f"Share of {name} in each bin of ξ", ks,
+            counts / sizes[chosen].sum(), edges=EDGES, y_title="friction ξ", log=True,
+        )  # fmt: skip

@@ -107,6 +107,13 @@ def test_a_network_keeps_the_friction_of_every_tensor() -> None:
     assert isinstance(layers, Bands)
     assert len(layers.values) == len(layers.names) == sum(len(s) > 1 for s in problem.tensor_shapes)
     assert isinstance(share, Course)
+    for i, name in enumerate(layers.names):
+        histogram = panel(one, f"friction_histogram.{name}")
+        assert isinstance(histogram, Bands)
+        np.testing.assert_allclose(histogram.values.sum(axis=0), 1.0)
+        # the mean of the bins' middles is that of the layer to half a bin
+        middles = 0.5 * (histogram.edges[:-1] + histogram.edges[1:])
+        np.testing.assert_allclose(middles @ histogram.values, layers.values[i], atol=0.0101)
     assert ((share.values >= 0) & (share.values <= 1)).all()
 
 
