@@ -302,7 +302,9 @@ def test_snapshots_of_a_network_stay_within_the_budget() -> None:
     training = built("char_lm", width=128)
     assert 4 * training.n < SNAPSHOT_BUDGET / 8
     for item in Adam(steps=1).iterate(training):
-        assert set(item.arrays) == set()
+        arrays = [array() if callable(array) else array for array in item.arrays.values()]
+        # what is kept beside the parameters is a small part of them
+        assert sum(array.nbytes for array in arrays) < 0.02 * 4 * training.n
 
 
 def test_drawn_digits_are_balanced_divided_and_told_apart_by_a_simple_rule() -> None:
