@@ -46,7 +46,7 @@ def __getattr__(name: str) -> Any:
     "Weights, ICLR, arXiv 2006.08217",
     example="scale_invariant_rosenbrock",
     scalars=SCALARS,
-    colour=13,
+    colour=35,
     order=13,
 )
 @dataclass(frozen=True)
