@@ -327,9 +327,12 @@ def _sorted(table: Mapping[tuple[str, str], Any], lab_key: str) -> tuple[Any, ..
 
 
 def _named(table: Mapping[tuple[str, str], Any], lab_key: str, key: str, what: str) -> Any:
+    _discover(lab_key)
+    if (found := table.get((lab_key, key))) is not None:
+        return found
     entries = _sorted(table, lab_key)
     for spec in entries:
-        if key == spec.key or key in getattr(spec, "aliases", ()):
+        if key in getattr(spec, "aliases", ()):
             return spec
     raise InputError(f"{what} of {lab_key}", " | ".join(s.key for s in entries), repr(key))
 

@@ -48,7 +48,7 @@ TABS = (
     "Data",
 )
 #: Seconds that the page waits for a race before it goes on without it: most are over by then.
-AT_ONCE, AT_LEISURE = 0.15, 1.0
+AT_ONCE, AT_LEISURE = 0.3, 1.0
 state = lab_state(LAB)
 query = dict(st.query_params)
 # a click is heard in the fragment, which asks for this run; heard here, it needs no other one

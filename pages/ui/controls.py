@@ -11,6 +11,7 @@ import streamlit as st
 from core.registry import MethodSpec, Parameter, ProblemSpec, Value
 
 MOST_SEED = 2**31 - 1
+MOST_ITERATES = 10**9
 
 
 def parameter_controls(
@@ -69,6 +70,19 @@ def whole_number(
 ) -> int | None:
     """Draw a field for a whole number that the address holds too; None if it is empty."""
     return st.number_input(label, low, high, default, key=key, help=help_, bind=_bound(key), **options)
+
+
+def whole_in_link(key: str, low: int, high: int, otherwise: int | None) -> int | None:
+    """Return a whole number of the address if it is one within its bounds."""
+    asked = st.query_params.get(key, "")
+    # Python refuses to read thousands of digits
+    is_one = asked.isdecimal() and len(asked) <= len(str(high)) and low <= int(asked) <= high
+    return int(asked) if is_one else otherwise
+
+
+def iterate_in_link() -> int | None:
+    """Return the iterate that the address asks for."""
+    return whole_in_link("k", 0, MOST_ITERATES, None)
 
 
 def seed_control(help_: str) -> int:

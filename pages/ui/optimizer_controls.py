@@ -23,6 +23,7 @@ from pages.ui.controls import (
     parameter_controls,
     parameter_widget,
     seed_control,
+    whole_in_link,
     whole_number,
 )
 from pages.ui.explain import METHOD_SLOTS
@@ -160,22 +161,14 @@ def race_controls(
     st.caption("Method, learning rate, settings")
     chosen, own = _pickers(specs, first, linked)
     if linked:
-        st.session_state[STEPS] = _whole_in_link(STEPS, 1, MOST_STEPS, None)
-        st.session_state[SEED] = _whole_in_link(SEED, 0, MOST_SEED, 0)
+        st.session_state[STEPS] = whole_in_link(STEPS, 1, MOST_STEPS, None)
+        st.session_state[SEED] = whole_in_link(SEED, 0, MOST_SEED, 0)
     steps = whole_number(
         "Steps", 1, MOST_STEPS, None, STEPS,
         "steps of every method; empty: the number in each method's settings",
         placeholder="as each method has it",
     )  # fmt: skip
     return chosen, own, steps
-
-
-def _whole_in_link(key: str, low: int, high: int, otherwise: int | None) -> int | None:
-    """Return a whole number of the address if it is one within its bounds."""
-    asked = st.query_params.get(key, "")
-    # Python refuses to read thousands of digits
-    is_one = asked.isdecimal() and len(asked) <= len(str(high)) and low <= int(asked) <= high
-    return int(asked) if is_one else otherwise
 
 
 def ask(

@@ -16,7 +16,7 @@ from pages.figures import landscape as maps
 from pages.figures import optimizers as figures
 from pages.figures import roster, sphere, surface
 from pages.ui import components
-from pages.ui.controls import choice
+from pages.ui.controls import choice, iterate_in_link
 from pages.ui.look import Look
 from pages.ui.optimizer_controls import catch_up, put
 from pages.ui.status import finding, seconds_text
@@ -181,8 +181,7 @@ def draw_live(
         draw_thing(shown, selection)
         kept = [m.view.kept for m in members] or [np.zeros(1, np.int64)]
         ks = np.unique(np.concatenate(kept))
-        asked = st.query_params.get("k", "")
-        start = int(asked) if asked.isdecimal() else None
+        start = iterate_in_link()
         k = components.transport(
             "transport", group=GROUP, run=shown.run, ks=ks, running=shown.moving, start=start,
             rate=max(10.0, len(ks) / PLAYED_IN),

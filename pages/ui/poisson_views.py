@@ -19,7 +19,7 @@ from core.run import MemberView
 from pages.figures import field
 from pages.figures import poisson as figures
 from pages.ui import components
-from pages.ui.controls import choice
+from pages.ui.controls import choice, iterate_in_link
 from pages.ui.look import Look
 from pages.ui.status import finding, member_sentence, seconds_text
 
@@ -208,8 +208,7 @@ def draw_live(
         components.newest_fields("fields.newest", field.fields_payload(panels, _view(shown, selection, rev)))
         kept = [m.view.kept for m in members] or [np.zeros(1, np.int64)]
         ks = np.unique(np.concatenate(kept))
-        asked = st.query_params.get("k", "")
-        start = int(asked) if asked.isdecimal() else None
+        start = iterate_in_link()
         k = components.transport(
             "transport", group=GROUP, run=shown.run, ks=ks, running=shown.moving, start=start
         )

@@ -22,6 +22,7 @@ from pages.figures import registration as figures
 from pages.figures.cloud import poses_payload
 from pages.figures.recording import Geometry, Recording
 from pages.ui import components
+from pages.ui.controls import iterate_in_link
 from pages.ui.explain import claim_card
 from pages.ui.look import Look
 from pages.ui.session import LabState
@@ -124,7 +125,7 @@ def draw_live(
     with thing:
         mount_poses("cloud", shown, group=GROUP)
         ks = max((m.view.kept for m in members), key=len, default=np.zeros(1, dtype=np.int64))
-        start = _asked_iterate() if shown.problem is not None else int(ks[len(ks) // 3])
+        start = iterate_in_link() if shown.problem is not None else int(ks[len(ks) // 3])
         k = components.transport("transport", group=GROUP, run=shown.run, ks=ks, running=moving, start=start)
         if k is not None and not moving:
             st.query_params["k"] = str(k)
@@ -133,12 +134,6 @@ def draw_live(
     with numbers:
         _draw_numbers(shown, members, convergence.LIVE_POINTS if moving else convergence.FINAL_POINTS)
     return None if moving else int(ks[-1]) if k is None else k
-
-
-def _asked_iterate() -> int | None:
-    """Return the iterate that the address asks for."""
-    asked = st.query_params.get("k", "")
-    return int(asked) if asked.isdecimal() else None
 
 
 def mount_poses(key: str, shown: Shown | recording.Recording, *, group: str) -> None:

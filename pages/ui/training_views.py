@@ -16,6 +16,7 @@ from pages.figures import network_training as charts
 from pages.figures import optimizers as figures
 from pages.figures import roster
 from pages.ui import components
+from pages.ui.controls import iterate_in_link
 from pages.ui.look import Look
 from pages.ui.optimizer_views import PLAYED_IN
 from pages.ui.status import finding
@@ -53,8 +54,7 @@ def draw_training(
         place = st.container(key="answers_place")
         kept = [m.view.kept for m in members] or [np.zeros(1, np.int64)]
         ks = np.unique(np.concatenate(kept))
-        asked = st.query_params.get("k", "")
-        start = int(asked) if asked.isdecimal() else None
+        start = iterate_in_link()
         k = components.transport(
             "training.transport", group=GROUP, run=shown.run, ks=ks, running=shown.moving, start=start,
             rate=max(10.0, len(ks) / PLAYED_IN),

@@ -111,7 +111,7 @@ ABSURD = [
     {"steps": "1000000", "seed": "-1", "m.lr": "1e99", "m.steps": "1e400"},
     {"steps": "inf", "seed": "1e400", "m.lr": "inf", "delay": "-inf", "limit": "infinity"},
     {"steps": "abc", "seed": "nan", "m.lr": "x", "delay": "x"},
-    {"steps": "9" * 5000, "seed": "9" * 5000, "m.lr": "9" * 5000},
+    {"steps": "9" * 5000, "seed": "9" * 5000, "m.lr": "9" * 5000, "k": "9" * 5000},
 ]
 
 
