@@ -38,7 +38,7 @@ class Ways:
 @method(
     "shared_plane", lab="optimizers", title="Plane of several trainings' ways", example="digits_mlp",
     source="Li, Xu, Taylor, Studer & Goldstein 2018, NeurIPS; random-walk reference after Antognini & "
-    "Sohl-Dickstein 2018, NeurIPS", assumes="a network", scalars=SURFACE_SCALARS, colour=49, kind="analysis",
+    "Sohl-Dickstein 2018, NeurIPS", assumes="a network", scalars=SURFACE_SCALARS, colour=50, kind="analysis",
     order=86,
 )  # fmt: skip
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ MOST_METHODS = 8
         "loss": Scalar("lowest final loss", scale=Scale.LOG),
         "runs": Scalar("runs so far"),
     },
-    colour=49,
+    colour=51,
     kind="analysis",
     order=89,
 )
