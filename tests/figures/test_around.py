@@ -72,7 +72,7 @@ def test_a_line_is_drawn_as_far_as_it_is_done() -> None:
 
 
 def test_the_line_of_stability_spans_the_training_and_stands_at_two_over_the_rate() -> None:
-    view = analysed("sharpness", lr=0.05, resolution=4, lanczos_steps=8)
+    view = analysed("sharpness", settings="momentum=0", lr=0.05, resolution=4, lanczos_steps=8)
     curve, line = around.sharpness(view.last("x"))["data"]
     assert list(line["x"]) == [0, 7, 13, 20]
     assert list(line["y"]) == [pytest.approx(40.0)] * 4

@@ -98,7 +98,6 @@ class Sharpness(TrainedNetwork):
     """
 
     method: str = param("sgd", choices=STABLE, doc="what trains the network")
-    settings: str = param("momentum=0", doc="its other parameters as name=value, with commas between")
     lr: float = param(0.1, low=1e-7, high=10.0, log=True, label="learning rate", doc="its learning rate")
     resolution: int = param(30, low=3, high=200, doc="points of the training that are looked at")
     lanczos_steps: int = param(20, low=5, high=100, doc="Lanczos steps for each point")

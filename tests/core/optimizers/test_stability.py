@@ -102,7 +102,10 @@ def test_of_adam_it_is_the_largest_eigenvalue_of_the_scaled_hessian() -> None:
 
 
 def test_the_line_rises_as_the_rate_falls() -> None:
-    item = last(Sharpness(lr=0.1, steps=4, resolution=5, lanczos_steps=5), small(schedule="cosine"))
+    item = last(
+        Sharpness(settings="momentum=0", lr=0.1, steps=4, resolution=5, lanczos_steps=5),
+        small(schedule="cosine"),
+    )
     assert isinstance(item.x, np.ndarray)
     np.testing.assert_allclose(item.x[:4, 3], 20.0 / (0.5 * (1 + np.cos(np.pi * np.arange(4) / 4))))
     assert np.isnan(item.x[4, 3])

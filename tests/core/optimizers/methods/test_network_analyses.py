@@ -236,7 +236,7 @@ def SMALL_HESSIAN(trained: Trained) -> Any:  # noqa: N802 - a matrix
 
 def test_gradient_descent_on_all_data_is_driven_to_the_line_of_stability() -> None:
     training = digits(batch=0, width=16, depth=1, activation="tanh")
-    method = Sharpness(lr=0.5, steps=300, resolution=6)
+    method = Sharpness(settings="momentum=0", lr=0.5, steps=300, resolution=6)
     last = items(method, training)[-1]
     assert last.scalars["stability"] == 4.0
     table = last.x
