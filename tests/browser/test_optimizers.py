@@ -92,17 +92,20 @@ def test_the_ball_of_trust_follows_the_cursor(page: Page, address: str) -> None:
     open_lab(
         page, address, ONE.replace("p=booth", "p=rosenbrock").replace("m=adam&m.lr=0.5", "m=gns") + "&k=3"
     )
-    shape = page.locator(".st-key-contours .is-cursor circle[transform]").first
     rejected = page.locator(".st-key-contours .is-cursor circle[r='4.5']")
     view = Run([make("optimizers", "rosenbrock", "gns", {}, {"steps": 60})]).inline().view().members[0].view
+    # the ball follows the cursor with the next frame
+    is_as_wide = """wanted => {
+      const ball = document.querySelector(".st-key-contours .is-cursor circle[transform]");
+      return ball && Math.abs(ball.transform.baseVal[0].matrix.a / wanted - 1) < 1e-3;
+    }"""
     scale = "node => { const { xaxis } = node._fullLayout; return xaxis.d2p(1) - xaxis.d2p(0); }"
     pixels = page.locator(MAP).evaluate(scale)
     slider = page.locator(".is-slider").first
     for k in (3, 4):
         expect(page.locator(".is-k").first).to_have_text(f"k = {k} / 51")
         expect(rejected).to_have_count(len(view.snapshots[k]["rejected"]) + 1)
-        matrix = [float(v) for v in (shape.get_attribute("transform") or "")[7:-1].split(",")]
-        np.testing.assert_allclose(matrix[0], pixels * view.scalars["gamma"][k], rtol=1e-3)
+        page.wait_for_function(is_as_wide, arg=pixels * float(view.scalars["gamma"][k]))
         slider.press("ArrowRight")
 
 
