@@ -161,7 +161,7 @@ def conda_digits(views: Views, results: Results) -> Finding:
     question="Does Conda train a small transformer faster than AdamW, Muon and SOAP?",
     claim="Conda needs half the steps of AdamW or fewer, and ends better than AdamW, Muon and SOAP",
     problem="char_lm", methods=compared("adamw beta2=0.99; conda; muon; soap", 4, 1e-3, 0.1, 200),
-    order=42, seconds=70,
+    order=42, seconds=75,
 )  # fmt: skip
 def conda_char_lm(views: Views, results: Results) -> Finding:
     """Let a transformer of two layers guess the next character; warm-up, then a cosine.
