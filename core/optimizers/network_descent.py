@@ -33,11 +33,9 @@ class Gradients(Protocol):
     extra : what the method records of its last gradient, by scalar.
     passes : gradients of a network on a batch so far.
     samples : samples in them.
-    arrays : what a kept iterate holds of the last gradient beside the parameters, by name.
     """
 
     extra: dict[str, float]
-    arrays: dict[str, Lazy]
     passes: int
     samples: int
 
@@ -52,7 +50,6 @@ class BatchGradients:
     def __init__(self, training: Training, first: FirstLayer | None = None) -> None:
         self.training, self._first = training, first
         self.extra: dict[str, float] = {}
-        self.arrays: dict[str, Lazy] = {}
         self.passes = self.samples = 0
 
     def __call__(self, stepper: Stepper, rows: Rows) -> float:
@@ -87,7 +84,7 @@ def train(
     Yields
     ------
     x : (n,) float32 parameters before step k; ``loss`` and ``grad_norm`` are those of the batch of step k.
-    Arrays : what the method and the gradients keep, and `core.optimizers.weight_steps.unit_state`.
+    Arrays : what the method keeps, and `core.optimizers.weight_steps.unit_state`.
     """
     assert isinstance(method, FirstOrder)
     own: Keeps = getattr(method, "keeps", lambda *_: {})
@@ -113,7 +110,7 @@ def _train(method: Any, training: Training, gradients: Gradients, keeps: Keeps) 
             "lr": rates[0] * factor, **gradients.extra,
             **training.measured_at(k, status.terminal, stepper.x),
         }  # fmt: skip
-        arrays = keeps(stepper, training) | gradients.arrays | unit_state(method, stepper, training)
+        arrays = keeps(stepper, training) | unit_state(method, stepper, training)
         yield Iterate(k, stepper.x.copy, scalars, arrays, _work(gradients, training), status, note)
         if status.terminal:
             return

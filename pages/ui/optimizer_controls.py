@@ -313,3 +313,21 @@ def settings_text(recipe: Recipe, without: Sequence[str]) -> str:
         if p.name not in without and recipe.method_params[p.name] != p.default
     }
     return ", ".join(f"{name}={value}" for name, value in changed.items())
+
+
+def analysis_of(
+    asked: Recipe, analysis: str, values: Mapping[str, Value], problem: Mapping[str, Value] | None = None
+) -> Recipe | None:
+    """Return an analysis on the problem of a recipe; None, with the reason on the page, if it is refused.
+
+    Parameters
+    ----------
+    problem : parameters of the problem that are other than in the recipe.
+    """
+    try:
+        return make(
+            LAB, asked.problem, analysis, {**asked.problem_params, **(problem or {})}, values, asked.seed
+        )
+    except InputError as error:
+        st.error(str(error), icon=":material/error:")
+        return None

@@ -11,9 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from core import registry
-from core.errors import InputError
 from core.optimizers.outcomes import ALL, TUNABLE
-from core.recipe import Recipe, make
+from core.recipe import Recipe
 from core.registry import MethodSpec, Parameter, Value
 from core.run import Limits, RunView
 from pages.figures import optimizer_maps as charts
@@ -22,7 +21,7 @@ from pages.figures.optimizers import SHORT
 from pages.ui import components
 from pages.ui.controls import choice, parameter_controls
 from pages.ui.live import live_panel
-from pages.ui.optimizer_controls import LAB, Asked, catch_up, put, settings_text
+from pages.ui.optimizer_controls import LAB, Asked, analysis_of, catch_up, put, settings_text
 from pages.ui.optimizer_views import set_start
 from pages.ui.session import current_run, lab_state
 
@@ -236,11 +235,7 @@ def _method(asked: Asked, prefix: str) -> Recipe | None:
 def _recipe(analysis: str, recipe: Recipe, values: Mapping[str, Value], taken: Sequence[str]) -> Any:
     """Return the analysis of a method with its settings on the page; None while something is refused."""
     own = {"method": recipe.method, "settings": settings_text(recipe, taken)}
-    try:
-        return make(LAB, recipe.problem, analysis, recipe.problem_params, {**values, **own}, recipe.seed)
-    except InputError as error:
-        st.error(str(error), icon=":material/error:")
-        return None
+    return analysis_of(recipe, analysis, {**values, **own})
 
 
 def analysis(

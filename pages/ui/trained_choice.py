@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core import registry
-from core.errors import InputError
 from core.optimizers.trained import TRAINERS
-from core.recipe import Recipe, make
+from core.recipe import Recipe
 from core.registry import Value
 from pages.figures import optimizers as figures
 from pages.ui import explain
 from pages.ui.controls import choice, parameter_controls
-from pages.ui.optimizer_controls import LAB, Asked, settings_text
+from pages.ui.optimizer_controls import LAB, Asked, analysis_of, settings_text
 
 #: Parameters of an analysis that the method of the page brings.
 TAKEN = ("method", "methods", "settings", "lr", "steps")
@@ -74,7 +73,7 @@ def analysis_recipe(
         "method": r.method, "settings": settings_text(r, ("lr", "steps")), "lr": r.method_params["lr"],
         "steps": r.method_params["steps"],
     }  # fmt: skip
-    return _made(r, analysis, problem or {}, {**values, **own})
+    return analysis_of(r, analysis, {**values, **own}, problem)
 
 
 def shared_recipe(analysis: str, prefix: str, trainers: Sequence[Trainer]) -> Recipe | None:
@@ -90,7 +89,7 @@ def shared_recipe(analysis: str, prefix: str, trainers: Sequence[Trainer]) -> Re
              for t in trainers]  # fmt: skip
     first = trainers[0].recipe
     own = {"methods": "; ".join(texts), "steps": first.method_params["steps"]}
-    return _made(first, analysis, {}, {**values, **own})
+    return analysis_of(first, analysis, {**values, **own})
 
 
 def _settings(analysis: str, prefix: str) -> dict[str, Value]:
@@ -99,16 +98,3 @@ def _settings(analysis: str, prefix: str) -> dict[str, Value]:
     with st.expander("What this is"):
         explain.method_explanation(spec)
     return values
-
-
-def _made(
-    trained: Recipe, analysis: str, problem: Mapping[str, Value], values: Mapping[str, Value]
-) -> Recipe | None:
-    """Return an analysis of a training; None, with the reason on the page, if it is refused."""
-    try:
-        return make(
-            LAB, trained.problem, analysis, {**trained.problem_params, **problem}, values, trained.seed
-        )
-    except InputError as error:
-        st.error(str(error), icon=":material/error:")
-        return None

@@ -9,17 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from core import registry
-from core.errors import InputError
 from core.iterate import Array
 from core.optimizers.methods.turned_task import LAYERS, TurnedTask
 from core.optimizers.outcomes import ALL
-from core.recipe import Recipe, make
+from core.recipe import Recipe
 from core.run import RunView, State
 from pages.figures import recording, turning
 from pages.ui import components, explain
 from pages.ui.compared import TAKEN, TURN_PREFIX, TURNED, names_of, turned_experiment
 from pages.ui.controls import parameter_controls
-from pages.ui.optimizer_controls import LAB, Asked, catch_up, settings_text
+from pages.ui.optimizer_controls import LAB, Asked, analysis_of, catch_up, settings_text
 from pages.ui.optimizer_maps import Engine, analysis
 from pages.ui.session import follow_controls, lab_state
 from pages.ui.status import finding
@@ -62,11 +61,7 @@ def _recipe(asked: Asked, values: Any) -> Recipe | None:
     first = able[0]
     entries = [f"{r.method} {settings_text(r, ('steps',)).replace(', ', ',')}".strip() for r in able]
     params = {**values, "methods": "; ".join(dict.fromkeys(entries)), "steps": first.method_params["steps"]}
-    try:
-        return make(LAB, first.problem, TURNED, first.problem_params, params, first.seed)
-    except InputError as error:
-        st.error(str(error), icon=":material/error:")
-        return None
+    return analysis_of(first, TURNED, params)
 
 
 def _draw(view: RunView) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.iterate import Array, Iterate, Lazy, Status
+from core.iterate import Array, Iterate, Status
 from core.optimizers.descent import Stepper, before_and_after
 from core.optimizers.explanation import Line, Number, Step, lines_of
 from core.optimizers.landscape import Function, Landscape
@@ -157,7 +157,6 @@ class _BatchSources:
         self._rng = _generator(training)
         self._nexus: Nexus | None = None
         self.extra: dict[str, float] = {}
-        self.arrays: dict[str, Lazy] = {}
         self.passes = self.samples = 0
 
     def __call__(self, stepper: Stepper, rows: Rows) -> float:
